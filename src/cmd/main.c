@@ -1,0 +1,5 @@
+// limpet: one program, a verb first.
+int main(void)
+{
+    return 2;
+}
