@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/descriptor.h"
 #include "base/str.h"
 
 static void header_write(char *at, uint32_t bytes, uint16_t type, uint16_t app)
@@ -46,6 +47,21 @@ void lp_wire_add_number(struct lp_str *out, const char *key, int64_t number)
 {
     lp_str_printf(out, "%s=%lld", key, (long long)number);
     lp_str_add_n(out, "", 1);
+}
+
+void lp_wire_add_command(struct lp_str *out, const struct lp_texts *argv,
+                         const struct lp_pairs *environment)
+{
+    for (size_t i = 0; i < argv->count; i++)
+        lp_wire_add(out, "arg", argv->items[i]);
+    for (size_t i = 0; i < environment->count; i++) {
+        const struct lp_pair *pair = &environment->items[i];
+        lp_str_add(out, "env=");
+        lp_str_add(out, pair->key);
+        lp_str_add_char(out, '=');
+        lp_str_add(out, pair->value ? pair->value : "");
+        lp_str_add_n(out, "", 1);
+    }
 }
 
 int lp_wire_seal(struct lp_str *out, size_t at, struct lp_err *err)

@@ -11,7 +11,9 @@
 
 #include "base/err.h"
 
+struct lp_pairs;
 struct lp_str;
+struct lp_texts;
 
 enum {
     LP_WIRE_VERSION = 1,
@@ -67,6 +69,9 @@ struct lp_wire_field {
 size_t lp_wire_head(struct lp_str *out, uint16_t type, uint16_t app);
 void lp_wire_add(struct lp_str *out, const char *key, const char *value); // NULL adds nothing
 void lp_wire_add_number(struct lp_str *out, const char *key, int64_t number);
+// argv as "arg" fields, the environment as "env" fields ("env=KEY=value").
+void lp_wire_add_command(struct lp_str *out, const struct lp_texts *argv,
+                         const struct lp_pairs *environment);
 // End the frame that began at `at`. LP_EFULL when it is too long: out is then as before its head.
 LP_MUST_CHECK int lp_wire_seal(struct lp_str *out, size_t at, struct lp_err *err);
 // A whole raw frame; count is at most LP_WIRE_PAYLOAD_MAX (a bug otherwise).
