@@ -1,6 +1,8 @@
 // The small template of configs, environment and command:
 //   {{ address db }}  {{ addresses web }}  {{ each web }} {{ .name }} {{ .address }} {{ end }}
-//   {{ env X }}  {{ node }}  {{ service }}  {{ infra }}
+//   {{ env X }}  {{ node }}  {{ service }}  {{ infra }}  {{ "any text, such as {{" }}
+// {{ addresses }} are joined by commas. A line that holds nothing but an {{ each }} or {{ end }}
+// leaves no line behind.
 #pragma once
 
 #include <stdbool.h>
