@@ -122,21 +122,6 @@ static const struct {
     {LP_WIRE_EXITED, LP_INIT_EXITED}, {LP_WIRE_FAILED, LP_INIT_FAILED},
 };
 
-static const char *const phase_words[] = {
-    [LP_INIT_IDLE] = "idle",     [LP_INIT_STARTING] = "starting", [LP_INIT_RUNNING] = "running",
-    [LP_INIT_ENDING] = "ending", [LP_INIT_ENDED] = "ended",       [LP_INIT_UNSTARTED] = "unstarted",
-};
-
-static int phase_parse(const char *word, enum lp_init_phase *ret_phase)
-{
-    for (size_t i = 0; i < sizeof(phase_words) / sizeof(phase_words[0]); i++)
-        if (strcmp(phase_words[i], word) == 0) {
-            *ret_phase = (enum lp_init_phase)i;
-            return 0;
-        }
-    return LP_ECORRUPT;
-}
-
 // Where a text field of news belongs; NULL: not a text.
 static const char **news_text(struct lp_init_news *news, const struct lp_wire_field *field)
 {
@@ -157,7 +142,7 @@ static int news_field(struct lp_init_news *news, const struct lp_wire_field *fie
         return 0;
     }
     if (lp_wire_is(field, "phase"))
-        return phase_parse(field->value, &news->phase);
+        return lp_init_phase_parse(field->value, &news->phase);
     static const struct {
         const char *key;
         int64_t low, high;

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "model/descriptor.h"
+#include "model/wire.h"
 
 struct lp_init_link;
 
@@ -19,15 +20,6 @@ enum lp_init_news_kind {
     LP_INIT_STARTED, // app, run, pid, at_ms
     LP_INIT_EXITED,  // app, run, status, at_ms: it and all its descendants are gone
     LP_INIT_FAILED,  // app, run, code, text: could not be started
-};
-
-enum lp_init_phase {
-    LP_INIT_IDLE,     // never started in this life of the node
-    LP_INIT_STARTING, // forked, not executed yet
-    LP_INIT_RUNNING,
-    LP_INIT_ENDING,   // ended or being stopped; descendants are being killed: EXITED follows
-    LP_INIT_ENDED,    // status, at_ms
-    LP_INIT_UNSTARTED // could not be started: text
 };
 
 struct lp_init_news { // texts are lent for the call of visit; never NULL

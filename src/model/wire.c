@@ -141,3 +141,23 @@ int lp_wire_number(const struct lp_wire_field *field, int64_t low, int64_t high,
     *ret_number = number;
     return 0;
 }
+
+static const char *const phase_words[] = {
+    [LP_INIT_IDLE] = "idle",     [LP_INIT_STARTING] = "starting", [LP_INIT_RUNNING] = "running",
+    [LP_INIT_ENDING] = "ending", [LP_INIT_ENDED] = "ended",       [LP_INIT_UNSTARTED] = "unstarted",
+};
+
+const char *lp_init_phase_word(enum lp_init_phase phase)
+{
+    return phase_words[phase];
+}
+
+int lp_init_phase_parse(const char *word, enum lp_init_phase *ret_phase)
+{
+    for (size_t i = 0; i < sizeof(phase_words) / sizeof(phase_words[0]); i++)
+        if (strcmp(phase_words[i], word) == 0) {
+            *ret_phase = (enum lp_init_phase)i;
+            return 0;
+        }
+    return LP_ECORRUPT;
+}

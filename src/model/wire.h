@@ -52,6 +52,19 @@ enum lp_wire_type {
     LP_WIRE_EXIT = 66,    // status: the exec'd command ended, all of its output was sent
 };
 
+// How far an application of a node is, as limpet-init sees it.
+enum lp_init_phase {
+    LP_INIT_IDLE,     // never started in this life of the node
+    LP_INIT_STARTING, // forked, not executed yet
+    LP_INIT_RUNNING,
+    LP_INIT_ENDING,   // ended or being stopped; descendants are being killed: EXITED follows
+    LP_INIT_ENDED,    // status, at_ms
+    LP_INIT_UNSTARTED // could not be started: text
+};
+// The word of a phase in STATE frames, and back; LP_ECORRUPT: no such word.
+const char *lp_init_phase_word(enum lp_init_phase phase);
+LP_MUST_CHECK int lp_init_phase_parse(const char *word, enum lp_init_phase *ret_phase);
+
 struct lp_wire_frame { // lent: points into the bytes that were parsed
     uint16_t type;     // enum lp_wire_type, or one that is not known here
     uint16_t app;
