@@ -22,7 +22,7 @@ char *lp_arena_text(struct lp_arena *arena, const char *text); // a copy; NULL g
 char *lp_arena_text_n(struct lp_arena *arena, const char *text, size_t bytes);
 char *lp_arena_printf(struct lp_arena *arena, const char *fmt, ...) LP_PRINTF(2, 3);
 
-#define lp_arena_new(arena, type)              ((type *)lp_arena_take((arena), sizeof(type)))
+#define lp_arena_new(arena, type) ((type *)lp_arena_take((arena), sizeof(type)))
 #define lp_arena_new_array(arena, type, count) \
     ((type *)lp_arena_take_array((arena), (count), sizeof(type)))
 

@@ -2,7 +2,7 @@
 // A function that can fail returns 0 or LP_E... and writes its last parameter, `err`.
 #pragma once
 
-#define LP_MUST_CHECK __attribute__((warn_unused_result))
+#define LP_MUST_CHECK              __attribute__((warn_unused_result))
 #define LP_PRINTF(fmt_at, args_at) __attribute__((format(printf, fmt_at, args_at)))
 
 enum lp_code {
@@ -31,9 +31,9 @@ int lp_err_wrap(struct lp_err *err, const char *fmt, ...) LP_PRINTF(2, 3);
 const char *lp_code_word(int code);
 
 // What only a bug can break. Stays on in releases: prints place and text, then aborts.
-#define lp_assert(cond)                                                                            \
-    do {                                                                                           \
-        if (!(cond))                                                                               \
-            lp_assert_failed(#cond, __FILE__, __LINE__);                                           \
+#define lp_assert(cond)                                  \
+    do {                                                 \
+        if (!(cond))                                     \
+            lp_assert_failed(#cond, __FILE__, __LINE__); \
     } while (0)
 _Noreturn void lp_assert_failed(const char *what, const char *file, int line);

@@ -21,14 +21,15 @@ struct lp_clock { // milliseconds since 1970; may jump, the engine makes it mono
 };
 
 struct lp_engine_config {
-    const char *root;    // folder; only passed to drivers and used for secrets
-    const char *root_id; // mark
+    const char *root;        // folder; only passed to drivers and used for secrets
+    const char *root_id;     // mark
     struct lp_limits limits; // 0s: defaults of limits.h
     struct lp_store store;   // taken over: closed with the engine
     struct lp_clock clock;
     const struct lp_driver *const *drivers; // lent for the engine's life
     size_t driver_count;
     uint64_t seed;
+    struct lp_host_facts host; // of host 0, this machine; memory_bytes 0: the drivers tell of hosts
 };
 
 // Open: load the snapshot, replay the tail, open the drivers, journal DAEMON_STARTED.
@@ -49,23 +50,25 @@ const struct lp_state *lp_engine_state(const struct lp_engine *engine);
 uint64_t lp_engine_last_seq(const struct lp_engine *engine);
 bool lp_engine_is_synced(const struct lp_engine *engine); // every driver has spoken since open
 
-// Requests (engine/request.c). Each appends to the journal before it returns 0; refused whole otherwise.
-// descriptor text: lp_descriptor_print's, with the secrets' contents beside it (name -> content).
+// Requests (engine/request.c). Each appends to the journal before it returns 0; refused whole
+// otherwise. descriptor text: lp_descriptor_print's, with the secrets' contents beside it (name ->
+// content).
 LP_MUST_CHECK int lp_request_apply(struct lp_engine *engine, const char *descriptor, size_t bytes,
                                    const struct lp_pairs *secrets, struct lp_err *err);
-LP_MUST_CHECK int lp_request_down(struct lp_engine *engine, const char *infra,
-                                  bool with_volumes, struct lp_err *err);
-LP_MUST_CHECK int lp_request_scale(struct lp_engine *engine, const char *infra,
-                                   const char *service, uint32_t replicas, struct lp_err *err);
+LP_MUST_CHECK int lp_request_down(struct lp_engine *engine, const char *infra, bool with_volumes,
+                                  struct lp_err *err);
+LP_MUST_CHECK int lp_request_scale(struct lp_engine *engine, const char *infra, const char *service,
+                                   uint32_t replicas, struct lp_err *err);
 // target: "db-1" (the node), "db-1/mariadb" (an application), "db" (all its nodes).
 LP_MUST_CHECK int lp_request_restart(struct lp_engine *engine, const char *infra,
                                      const char *target, struct lp_err *err);
 // Kill -9 an application ("db-1/mariadb"; "db-1" when it has just one), or with is_node the node.
-LP_MUST_CHECK int lp_request_break(struct lp_engine *engine, const char *infra,
-                                   const char *target, bool is_node, struct lp_err *err);
+LP_MUST_CHECK int lp_request_break(struct lp_engine *engine, const char *infra, const char *target,
+                                   bool is_node, struct lp_err *err);
 
-// Views (engine/view*.c): JSON for the API and the verbs; keys documented in docs/openapi.yaml. infra NULL: all.
-// A NULL infra with a node name that exists in several infrastructures is LP_ECONFLICT.
+// Views (engine/view*.c): JSON for the API and the verbs; keys documented in docs/openapi.yaml.
+// infra NULL: all. A NULL infra with a node name that exists in several infrastructures is
+// LP_ECONFLICT.
 LP_MUST_CHECK int lp_view_infras(struct lp_engine *engine, const char *infra,
                                  struct lp_str *ret_json, struct lp_err *err);
 //  [{"infrastructure","state","services","nodes","healthy","wanted","network","since"}]
@@ -85,7 +88,8 @@ LP_MUST_CHECK int lp_view_events(struct lp_engine *engine, const char *infra, co
 // The story of a node: {"node","state","health","sentences":[{"at","seq","text"}],"summary"}
 LP_MUST_CHECK int lp_view_why(struct lp_engine *engine, const char *infra, const char *node,
                               struct lp_str *ret_json, struct lp_err *err);
-// What `up` with this descriptor would do: {"infrastructure","steps":[{"action","subject","because","sentence"}]}
+// What `up` with this descriptor would do:
+// {"infrastructure","steps":[{"action","subject","because","sentence"}]}
 LP_MUST_CHECK int lp_view_plan(struct lp_engine *engine, const char *descriptor, size_t bytes,
                                struct lp_str *ret_json, struct lp_err *err);
 // What the live controller would do if: "node db-1 lost", "app db-1/mariadb exited 1",

@@ -59,4 +59,5 @@ struct lp_order {
     size_t name_count;
     const struct lp_port_entry *ports; // PUBLISH
     size_t port_count;
+    bool with_volumes; // REMOVE_NETWORK: the infrastructure's named volumes go too
 };
