@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Bad input, missing things, a full disk, a runtime that hangs: each ends in a clear error and a
+# state from which up or down works.
+. "$(dirname "$0")/tap.sh"
+before=$(machine)
+cat >"$work/bad.yaml" <<'Y'
+name: bad
+services:
+  web:
+    image: host
+    comand: [sleep, "1"]
+    healthcheck: {test: [HTTP], intervall: 1s}
+    depends_on: [dbb]
+    ports: ["99999:80"]
+  db:
+    image: host
+    command: [sleep, "1"]
+    cgroup_parent: /x
+Y
+out=$(lp up "$work/bad.yaml" 2>&1); is $? 2 "a bad file is exit code 2"
+like "$out" 'bad.yaml:5:5: .*comand.*command' "an unknown key, its place and the right spelling"
+like "$out" 'bad.yaml:6:.*intervall.*interval' "in a nested place too"
+like "$out" "bad.yaml:7:.*dbb.*db" "an unknown service"
+like "$out" 'bad.yaml:8:.*99999' "a bad port"
+like "$out" 'bad.yaml:12:.*cgroup_parent' "a key of Compose that is not supported is named"
+ok "$(test ! -e "$root"; echo $?)" "nothing was touched"
+lp nonsense >/dev/null 2>&1; is $? 2 "an unknown verb is exit code 2"
+like "$(lp statsu 2>&1)" 'status' "with the nearest verb"
+lp ps >"$work/out" 2>&1; is $? 1 "no daemon: exit code 1"
+like "$(cat "$work/out")" 'up' "and what to do"
+
+port=$(free_port)
+cat >"$work/good.yaml" <<Y
+name: good
+services:
+  web:
+    image: host
+    command: [sleep, "1000"]
+Y
+cat >"$work/missing.yaml" <<Y
+name: missing
+services:
+  web: {image: $work/no-such-folder, command: [sleep, "1"]}
+Y
+out=$(lp up "$work/missing.yaml" --wait=8 2>&1); status=$?
+case $status in 2 | 3) ok 0 "a missing image fails" ;; *) ok 1 "a missing image fails (exit $status)" ;; esac
+like "$out" 'no-such-folder' "and says which"
+lp down missing >/dev/null 2>&1
+
+python3 -c "import socket, time
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', $port)); s.listen(); time.sleep(60)" &
+holder=$!
+sleep 0.3
+sed "s/web:/web:\n    ports: [\"127.0.0.1:$port:80\"]/; s/good/busy/" "$work/good.yaml" >"$work/busy.yaml"
+out=$(lp up "$work/busy.yaml" --wait=5 2>&1; lp events -n 60 2>&1)
+like "$out" "$port" "a port in use is named"
+kill $holder; wait $holder 2>/dev/null
+lp down busy >/dev/null 2>&1; is $? 0 "down works after that"
+
+mkdir "$work/bin"
+printf '#!/bin/sh\nexec sleep 1000\n' >"$work/bin/crun"
+chmod +x "$work/bin/crun"
+lp shutdown >/dev/null
+PATH="$work/bin:$PATH" lp up "$work/good.yaml" --detach >/dev/null 2>&1
+sleep 1
+timeout 5 "$LIMPET" --root "$root" ps >/dev/null; is $? 0 "a hanging runtime does not hang the daemon"
+lp shutdown >/dev/null
+pkill -f "$work/bin/crun" 2>/dev/null
+lp up "$work/good.yaml" --wait=60 >/dev/null 2>&1; is $? 0 "up works with a good runtime"
+lp down good >/dev/null; is $? 0 "down works"
+
+lp shutdown >/dev/null
+within 5 test ! -S "$root/limpet.sock"
+dd if=/dev/urandom of="$root/journal.db" bs=1 seek=20 count=200 conv=notrunc 2>/dev/null
+out=$(lp ps 2>&1; lp up "$work/good.yaml" --wait=20 2>&1); like "$out" 'journal' "a corrupt journal is named"
+mv "$root/journal.db" "$work/journal.bad"; rm -f "$root"/journal.db-*
+lp up "$work/good.yaml" --wait=60 >/dev/null 2>&1; is $? 0 "without it up works"
+lp down good >/dev/null 2>&1
+finish
