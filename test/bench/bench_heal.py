@@ -1,0 +1,187 @@
+"""From the fault to the first right answer: a killed process, a hung one; beside runit, podman, HAProxy."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from bench_world import (PODMAN, PODMAN_RUN, World, answers, busybox_root, enter_netns, have,
+                         milliseconds, quantile, row, wait_answer)
+
+KILLS = int(os.environ.get("BENCH_KILLS", "100"))
+HANGS = int(os.environ.get("BENCH_HANGS", "10"))
+DESCRIPTOR = """
+name: heal
+services:
+  web:
+    image: {image}
+    command: [/bin/busybox, httpd, -f, -p, "80", -h, /www]
+    healthcheck: {{test: [HTTP, "http://localhost/"], interval: 1s, timeout: 1s, retries: 2}}
+    deploy: {{restart_policy: {{condition: any, delay: 10ms, window: 1s}}}}
+"""
+
+
+@contextlib.contextmanager
+def image_folder():
+    base = tempfile.mkdtemp(prefix="limpet-bench-root-", dir="/var/tmp")
+    try:
+        yield busybox_root(os.path.join(base, "root"))
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def pids_of(pids, needle):
+    found = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if needle.encode() in file.read().replace(b"\0", b" "):
+                    found.append(pid)
+    return found
+
+
+def repeat(count, find_pid, fault, address, port, pause):
+    """Seconds from each fault to the first right answer."""
+    times = []
+    for _ in range(count):
+        pid = find_pid()
+        start = time.monotonic()
+        os.kill(pid, fault)
+        while answers(address, port, 0.05):
+            if fault == signal.SIGKILL or time.monotonic() - start > 30:
+                break  # killed: an answer now is already the new process's
+        if wait_answer(address, port, 30) is None:
+            raise RuntimeError("no answer within 30 s")
+        times.append(time.monotonic() - start)
+        time.sleep(pause)
+    return times
+
+
+def in_netns(path, work):
+    """Run work() in a child that stands in the network namespace; its result comes back as JSON."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read_end)
+        try:
+            enter_netns(path)
+            with os.fdopen(write_end, "w") as out:
+                json.dump(work(), out)
+            os._exit(0)
+        except BaseException as why:
+            print(why, flush=True)
+            os._exit(1)
+    os.close(write_end)
+    with os.fdopen(read_end) as file:
+        text = file.read()
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        raise RuntimeError("the prober failed")
+    return json.loads(text)
+
+
+def limpet_times(image, count, fault, pause):
+    with World() as world:
+        world.up(DESCRIPTOR.format(image=image), "--wait=30")
+        address = world.json("ps")[0]["address"]
+
+        def find_pid():
+            for _ in range(2000):
+                pids = pids_of(world.node_pids("heal", "web-1"), "httpd -f")
+                if pids:
+                    return pids[-1]
+                time.sleep(0.005)
+            raise RuntimeError("no httpd in web-1")
+
+        times = in_netns(world.netns("heal"),
+                         lambda: repeat(count, find_pid, fault, address, 80, pause))
+        metrics = world.run("status", "-o", "json", check=False).stdout
+        turns = subprocess.run(["curl", "-s", "--unix-socket", f"{world.root}/limpet.sock",
+                                "http://limpet/v1/metrics"], capture_output=True, text=True,
+                               check=False).stdout
+        return times, turns or metrics
+
+
+def runit_times(image, count):
+    folder = tempfile.mkdtemp(prefix="limpet-bench-runit-")
+    service = os.path.join(folder, "web")
+    os.makedirs(service)
+    run = os.path.join(service, "run")
+    with open(run, "w", encoding="utf-8") as file:
+        file.write(f"#!/bin/sh\nexec {image}/bin/busybox httpd -f -p 127.0.0.1:18100 -h {image}/www\n")
+    os.chmod(run, 0o755)
+    runsv = subprocess.Popen(["runsv", service], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+    try:
+        wait_answer("127.0.0.1", 18100, 10)
+
+        def find_pid():
+            while True:
+                with contextlib.suppress(OSError, ValueError):
+                    with open(os.path.join(service, "supervise/pid"), encoding="utf-8") as file:
+                        return int(file.read())
+                time.sleep(0.005)
+
+        return repeat(count, find_pid, signal.SIGKILL, "127.0.0.1", 18100, 1.2)
+    finally:
+        runsv.send_signal(signal.SIGTERM)
+        runsv.wait(10)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def podman_pid(name):
+    out = subprocess.run([*PODMAN, "inspect", "-f", "{{.State.Pid}}", name], check=True,
+                         capture_output=True, text=True)
+    return int(out.stdout)
+
+
+def podman_times(image, count, fault, options):
+    subprocess.run([*PODMAN, *PODMAN_RUN, *options, "--name", "lpheal", "--rootfs", image,
+                    "/bin/busybox", "httpd", "-f", "-p", "127.0.0.1:18101", "-h", "/www"],
+                   check=True, capture_output=True)
+    try:
+        wait_answer("127.0.0.1", 18101, 20)
+        return repeat(count, lambda: podman_pid("lpheal"), fault, "127.0.0.1", 18101, 1.0)
+    finally:
+        subprocess.run([*PODMAN, "rm", "-f", "-t", "0", "lpheal"], check=False,
+                       capture_output=True)
+
+
+def kill_rows():
+    goal = "p50 <= 40 ms"
+    with image_folder() as image:
+        times, turns = limpet_times(image, KILLS, signal.SIGKILL, 1.2)
+        own = json.loads(turns) if turns.startswith("{") else {}
+        if have("runsv"):
+            peer = runit_times(image, min(KILLS, 30))
+            yield row("kill -9 to first right answer", milliseconds(times),
+                      f"runit {milliseconds(peer)}", quantile(times, .5) / quantile(peer, .5), goal,
+                      limpet_s=times, runit_s=peer)
+        if have("podman"):
+            try:
+                peer = podman_times(image, 5, signal.SIGKILL, ["--restart", "always"])
+                yield row("the same", milliseconds(times), f"podman --restart {milliseconds(peer)}",
+                          quantile(times, .5) / quantile(peer, .5), goal, podman_s=peer)
+            except (RuntimeError, subprocess.CalledProcessError) as why:
+                yield row("the same", milliseconds(times), f"podman --restart: {why}", "", goal)
+        if "turn_us" in own:
+            yield row("of that, exit seen to start ordered",
+                      f"p50 {own['turn_us']['p50']} us, p99 {own['turn_us']['p99']} us", "", "",
+                      "p99 <= 5 ms", metrics=own)
+
+
+def hang_rows():
+    goal = "<= 3.5 s"
+    with image_folder() as image:
+        times, _ = limpet_times(image, HANGS, signal.SIGSTOP, 3)
+        text = f"p50 {quantile(times, .5):.2f} s, max {max(times):.2f} s"
+        yield row("hung application to serving again", text,
+                  "HAProxy defaults notice after 4 to 6 s and repair nothing (documented, not run)",
+                  "", goal, limpet_s=times)
+        if have("podman"):
+            yield row("the same", text,
+                      "podman healthcheck: needs systemd timers to run and restarts nothing in 4.3",
+                      "", goal)
