@@ -159,7 +159,7 @@ static void piece_write(struct lp_output *output, const char *bytes, size_t coun
 
 void lp_output_write(struct lp_output *output, const char *bytes, size_t count)
 {
-    if (output->fd >= 0 && output->size >= output->size_max) {
+    if (files_open(output) && output->size >= output->size_max) {
         const char *newline = memchr(bytes, '\n', count);
         size_t rest = newline ? (size_t)(newline - bytes) + 1 : 0;
         if (output->is_midline && rest > 0) { // no line is torn by the rotation
