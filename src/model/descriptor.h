@@ -78,9 +78,9 @@ enum lp_app_kind { LP_APP_SERVE, LP_APP_SETUP };
 struct lp_app {
     const char *name; // unique in its service; the short form is named after the service
     enum lp_app_kind kind;
-    struct lp_texts argv; // entrypoint and command together; never empty
-    const char *working_dir; // NULL: the image's "/"
-    const char *user;        // NULL: root of the node; else name, uid, name:group, uid:gid
+    struct lp_texts argv;        // entrypoint and command together; never empty
+    const char *working_dir;     // NULL: the image's "/"
+    const char *user;            // NULL: root of the node; else name, uid, name:group, uid:gid
     struct lp_pairs environment; // the service's, overlaid by the application's own
     struct lp_depends depends;   // app == NULL with service == own service is refused
     struct lp_check readiness;   // NONE: the health check; NONE there too: ready when started
@@ -89,8 +89,8 @@ struct lp_app {
     struct lp_reload reload;
     int stop_signal;
     uint32_t stop_grace_ms;
-    const char *creates;  // SETUP: done when this path exists in the node; NULL: a done-mark
-    uint32_t timeout_ms;  // SETUP: time limit, default 300 s
+    const char *creates; // SETUP: done when this path exists in the node; NULL: a done-mark
+    uint32_t timeout_ms; // SETUP: time limit, default 300 s
 };
 
 enum lp_mount_kind { LP_MOUNT_VOLUME, LP_MOUNT_BIND, LP_MOUNT_TMPFS };
@@ -103,13 +103,13 @@ struct lp_mount {
 };
 
 struct lp_port {
-    const char *host_ip;     // NULL: 127.0.0.1 and ::1 are NOT assumed; means all (0.0.0.0)
-    uint16_t host_port;      // 0: not published (expose)
+    const char *host_ip; // NULL: 127.0.0.1 and ::1 are NOT assumed; means all (0.0.0.0)
+    uint16_t host_port;  // 0: not published (expose)
     uint16_t node_port;
     bool is_udp;
 };
 
-struct lp_file_use { // a config or secret as a service uses it
+struct lp_file_use {    // a config or secret as a service uses it
     const char *source; // name under configs: or secrets:
     const char *target; // absolute path in the node
     uint32_t uid, gid, mode;
@@ -128,7 +128,7 @@ struct lp_recipe_file {
     uint32_t mode;
 };
 
-struct lp_recipe { // how Limpet builds an image
+struct lp_recipe {    // how Limpet builds an image
     const char *base; // "debian:bookworm" or any image reference
     struct lp_texts packages;
     struct lp_recipe_file *files; // copied before the run steps
@@ -146,7 +146,7 @@ enum lp_image_kind {
 };
 struct lp_image {
     enum lp_image_kind kind;
-    const char *reference; // as written; for a recipe a generated one
+    const char *reference;    // as written; for a recipe a generated one
     struct lp_recipe *recipe; // RECIPE only
     const char *hash;         // 64 hex digits: what makes two images the same
 };
@@ -157,7 +157,7 @@ struct lp_service {
     struct lp_app *apps;
     size_t app_count;
     uint32_t replicas;
-    const char *hostname; // NULL: the node's name
+    const char *hostname;  // NULL: the node's name
     struct lp_port *ports; // published and exposed
     size_t port_count;
     struct lp_mount *mounts;
@@ -167,15 +167,15 @@ struct lp_service {
     struct lp_depends depends; // gates the start of its nodes; app is NULL
     struct lp_network_use *networks;
     size_t network_count;
-    uint64_t memory_bytes; // limits; 0: none
-    uint32_t cpu_permille; // 1000 is one core; 0: none
-    uint32_t pids;         // 0: none
+    uint64_t memory_bytes;  // limits; 0: none
+    uint32_t cpu_permille;  // 1000 is one core; 0: none
+    uint32_t pids;          // 0: none
     uint32_t stop_grace_ms; // of the whole node
     bool is_read_only, is_privileged;
     struct lp_texts cap_add, cap_drop;
     struct lp_pairs labels;
     struct lp_texts observes; // services whose addresses its templates mention; derived
-    bool owns_state; // has a volume or bind mount that is writable; derived
+    bool owns_state;          // has a volume or bind mount that is writable; derived
     // Fingerprint of all that needs a new node when it changes (not: replicas, config contents).
     uint64_t node_hash;
     uint64_t files_hash; // fingerprint of the unrendered contents of its configs
