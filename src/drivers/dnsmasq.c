@@ -19,8 +19,9 @@ static void address_print(uint32_t address, struct lp_str *ret_text)
 void lp_dnsmasq_conf_print(const struct lp_dnsmasq_conf *conf, struct lp_str *ret_text)
 {
     lp_str_add(ret_text, "# Made by limpet; changes are lost.\nport=53\n");
-    if (conf->user)
-        lp_str_printf(ret_text, "user=%s\n", conf->user);
+    if (conf->user && conf->group)
+        lp_str_printf(ret_text, "user=%s\ngroup=%s\n", conf->user, conf->group);
+    lp_str_printf(ret_text, "pid-file=%s\n", conf->pid_path);
     // Only the bridges: nothing else of the namespace answers.
     lp_str_add(ret_text, "bind-interfaces\nexcept-interface=lo\n");
     for (size_t i = 0; i < conf->mark->row_count; i++)

@@ -11,9 +11,9 @@
 
 struct lp_dnsmasq_conf {
     const struct lp_network_mark *mark; // it listens on the bridges' gateway addresses
-    const char *hosts_path;
+    const char *hosts_path, *pid_path; // without one dnsmasq would take the host's /run/dnsmasq.pid
     const char *upstream_path; // resolv.conf to ask for what is not ours; NULL: say no at once
-    const char *user;          // it gives root up for this user; NULL: stays as it is
+    const char *user, *group;  // it gives root up for these; NULL: stays as it is
 };
 
 void lp_dnsmasq_conf_print(const struct lp_dnsmasq_conf *conf, struct lp_str *ret_text);

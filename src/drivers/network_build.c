@@ -138,12 +138,16 @@ LP_MUST_CHECK static int names_prepare(struct lp_network_driver *driver, struct 
                                        bool *ret_is_changed, struct lp_err *err)
 {
     struct lp_place hosts = lp_network_file(&driver->env, row->mark.name, "names/hosts");
+    struct lp_place pid = lp_network_file(&driver->env, row->mark.name, "dnsmasq.pid");
     const struct passwd *user = names_user();
+    const struct group *group = user ? getgrgid(user->pw_gid) : NULL;
     struct lp_dnsmasq_conf conf = {
         .mark = &row->mark,
         .hosts_path = hosts.text,
+        .pid_path = pid.text,
         .upstream_path = lp_network_mark_has_nat(&row->mark) ? lp_dnsmasq_upstream_path() : NULL,
-        .user = user ? user->pw_name : NULL};
+        .user = user ? user->pw_name : NULL,
+        .group = group ? group->gr_name : NULL};
     LP_OWNS_STR struct lp_str text = {0};
     lp_dnsmasq_conf_print(&conf, &text);
     int code = file_update(lp_network_file(&driver->env, row->mark.name, "dnsmasq.conf").text,
