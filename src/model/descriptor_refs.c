@@ -57,6 +57,29 @@ static void reference_split(struct lp_reader *reader, struct lp_depend *depend)
         lp_arena_text_n(reader->arena, depend->service, (size_t)(slash - depend->service));
 }
 
+// The application that is always started again, so that waiting for its end is in vain.
+static const struct lp_app *endless_find(const struct lp_service *service, const char *app)
+{
+    for (size_t i = 0; i < service->app_count; i++) {
+        const struct lp_app *each = &service->apps[i];
+        bool is_meant = !app || strcmp(each->name, app) == 0;
+        if (is_meant && each->kind == LP_APP_SERVE && each->restart.condition == LP_RESTART_ALWAYS)
+            return each;
+    }
+    return NULL;
+}
+
+static void completion_check(struct lp_reader *reader, const char *at,
+                             const struct lp_service *service, const struct lp_depend *depend)
+{
+    const struct lp_app *endless = endless_find(service, depend->app);
+    if (depend->condition == LP_DEPEND_COMPLETED && endless)
+        lp_mistake_put(&reader->sink, lp_mark_place(reader, at),
+                       "'%s' never completes: it is always started again; give it 'restart: "
+                       "on-failure' or 'restart: no', or make it a setup step",
+                       endless->name);
+}
+
 static void depend_settle(struct lp_reader *reader, const struct lp_service *own,
                           const struct lp_app *app, struct lp_depend *depend)
 {
@@ -80,6 +103,8 @@ static void depend_settle(struct lp_reader *reader, const struct lp_service *own
     else if (service == own && !depend->app)
         lp_mistake_put(&reader->sink, lp_mark_place(reader, at), "'%s' depends on itself",
                        own->name);
+    else
+        completion_check(reader, at, service, depend);
 }
 
 static void depends_settle(struct lp_reader *reader, const struct lp_service *own,

@@ -10,14 +10,14 @@ void lp_read_command(struct lp_reader *reader, struct lp_yaml_node *value, void 
 {
     struct lp_app_draft *draft = into;
     draft->has_command = draft->has_command || !lp_yaml_is_null(value);
-    lp_parse_argv(reader, value, &draft->command);
+    draft->is_command_wrong |= !lp_parse_argv(reader, value, &draft->command);
 }
 
 void lp_read_entrypoint(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
 {
     struct lp_app_draft *draft = into;
     draft->has_command = draft->has_command || !lp_yaml_is_null(value);
-    lp_parse_argv(reader, value, &draft->entrypoint);
+    draft->is_command_wrong |= !lp_parse_argv(reader, value, &draft->entrypoint);
 }
 
 void lp_read_environment(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
@@ -131,7 +131,7 @@ static void draft_finish(struct lp_reader *reader, const struct lp_yaml_node *at
     app->environment = lp_pairs_overlay(reader->arena, &draft->inherited, &draft->environment);
     if (!app->argv.count && !draft->has_command)
         lp_mistake_at(reader, at, "'%s' has no command", app->name ? app->name : "setup step");
-    else if (!app->argv.count || !*app->argv.items[0])
+    else if (!draft->is_command_wrong && (!app->argv.count || !*app->argv.items[0]))
         lp_mistake_at(reader, at, "the command of '%s' is empty", app->name);
     for (size_t i = 0; app->name && i < service->app_count; i++)
         if (strcmp(service->apps[i].name, app->name) == 0)

@@ -43,6 +43,13 @@ bool lp_parse_texts(struct lp_reader *reader, struct lp_yaml_node *node, struct 
     return is_right;
 }
 
+// A template action `{{ ... }}` stays whole, with its blanks and quotes.
+static size_t action_bytes(const char *text)
+{
+    const char *end = text[0] == '{' && text[1] == '{' ? strstr(text, "}}") : NULL;
+    return end ? (size_t)(end - text) + 2 : 0;
+}
+
 // Copy one word, its quotes and backslashes resolved; returns what follows, NULL when a quote is
 // not closed.
 static const char *word_split(const char *at, struct lp_str *ret_word)
@@ -50,7 +57,11 @@ static const char *word_split(const char *at, struct lp_str *ret_word)
     char quote = '\0';
     for (; *at && (quote || !strchr(" \t\n", *at)); at++) {
         bool is_escape = *at == '\\' && quote != '\'' && at[1];
-        if (is_escape && (!quote || strchr("\"\\$`\n", at[1]))) {
+        size_t action = quote == '\'' ? 0 : action_bytes(at);
+        if (action) {
+            lp_str_add_n(ret_word, at, action);
+            at += action - 1;
+        } else if (is_escape && (!quote || strchr("\"\\$`\n", at[1]))) {
             at++;
             if (*at != '\n') // backslash and newline join lines
                 lp_str_add_char(ret_word, *at);

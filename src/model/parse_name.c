@@ -51,8 +51,7 @@ bool lp_parse_name(struct lp_reader *reader, const struct lp_yaml_node *node, co
     }
     bool has_fix = lp_name_is(fixed, LP_NAME_LABEL);
     lp_mistake_at(reader, node,
-                  "'%s' cannot name %s %s: it becomes a DNS name, so use up to %d lower-case "
-                  "letters, digits and '-'%s%s%s",
+                  "'%s' cannot name %s %s: use up to %d lower-case letters, digits and '-'%s%s%s",
                   node->text, strchr("aeiou", what[0]) ? "an" : "a", what, LP_NAME_BYTES_MAX,
                   has_fix ? "; try '" : "", has_fix ? fixed : "", has_fix ? "'" : "");
     return false;

@@ -9,7 +9,8 @@ struct lp_app_draft {
     struct lp_pairs inherited;   // environment of the service
     struct lp_pairs environment; // own
     bool has_restart;            // `restart` was given here
-    bool has_command, has_check; // command or entrypoint; healthcheck or readiness
+    bool has_command;            // command or entrypoint
+    bool is_command_wrong;       // which was told already
 };
 
 struct lp_service_draft {

@@ -23,25 +23,29 @@ static void name_read(struct lp_reader *reader, struct lp_yaml_node *value, void
 static void networks_read(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
 {
     (void)into;
-    lp_parse_networks(reader, value);
+    if (!lp_yaml_is_null(value))
+        lp_parse_networks(reader, value);
 }
 
 static void configs_read(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
 {
     (void)into;
-    lp_parse_configs(reader, value);
+    if (!lp_yaml_is_null(value))
+        lp_parse_configs(reader, value);
 }
 
 static void secrets_read(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
 {
     (void)into;
-    lp_parse_secrets(reader, value);
+    if (!lp_yaml_is_null(value))
+        lp_parse_secrets(reader, value);
 }
 
 static void volumes_read(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
 {
     (void)into;
-    lp_parse_volumes(reader, value);
+    if (!lp_yaml_is_null(value))
+        lp_parse_volumes(reader, value);
 }
 
 // The profile that keeps a service out, or NULL when it is enabled.
