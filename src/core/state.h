@@ -14,7 +14,7 @@ struct lp_limits {
     uint32_t infras, services, nodes, apps, images, hosts;
 };
 
-enum lp_node_phase { // what is known of the node in the world
+enum lp_node_phase {  // what is known of the node in the world
     LP_NODE_UNKNOWN,  // the daemon started; no driver has spoken yet
     LP_NODE_ABSENT,   // nothing of it runs (its root may be kept)
     LP_NODE_STARTING, // ordered, no reply yet
@@ -35,7 +35,7 @@ enum lp_app_phase {
     LP_APP_GAVE_UP // budget spent
 };
 
-enum lp_node_verdict { // what `ps` shows as health
+enum lp_node_verdict {  // what `ps` shows as health
     LP_VERDICT_WAITING, // for an image, a network, a dependency, a place
     LP_VERDICT_STARTING,
     LP_VERDICT_HEALTHY, // up, every application ready or done
@@ -47,8 +47,8 @@ enum lp_node_verdict { // what `ps` shows as health
 };
 
 struct lp_node_row {
-    bool is_used;   // the slot is taken
-    bool is_wanted; // else: on its way out
+    bool is_used;    // the slot is taken
+    bool is_wanted;  // else: on its way out
     uint8_t phase;   // enum lp_node_phase
     uint8_t verdict; // enum lp_node_verdict; kept up to date by lp_step
     uint32_t infra, service, host;
@@ -78,8 +78,8 @@ struct lp_service_row {
 
 struct lp_infra_row {
     bool is_used, is_wanted;
-    uint8_t network_phase; // 0 absent, 1 ordered, 2 ready, 3 being removed
-    uint32_t node_count, healthy_count; // healthy or completed
+    uint8_t network_phase;                 // 0 absent, 1 ordered, 2 ready, 3 being removed
+    uint32_t node_count, healthy_count;    // healthy or completed
     uint64_t publish_wanted, publish_done; // versions of names and ports
 };
 

@@ -1,0 +1,189 @@
+// What people want: descriptors, numbers, requests.
+#include "core/phases.h"
+
+static void infra_set(struct lp_state *s, uint32_t id)
+{
+    struct lp_infra_inside *infra = lp_infra_get(s, id);
+    if (!infra->row.is_used) {
+        bool was_dirty = infra->is_dirty;
+        *infra = (struct lp_infra_inside){.first_service = LP_NONE, .is_dirty = was_dirty};
+        infra->row.is_used = true;
+        infra->row.publish_wanted = 1;
+    }
+    infra->row.is_wanted = true;
+    infra->is_open = true;
+}
+
+// A change of a service interests somebody only if it is named; the mark is never taken back.
+static void named_mark(struct lp_state *s, const struct lp_service_want *want)
+{
+    for (uint32_t i = 0; i < want->depend_count; i++)
+        if (want->depends[i].service < s->limits.services)
+            lp_service_get(s, want->depends[i].service)->has_dependents = true;
+    for (uint32_t i = 0; i < want->observe_count; i++)
+        if (want->observes[i] < s->limits.services)
+            lp_service_get(s, want->observes[i])->has_observers = true;
+}
+
+static void service_set(struct lp_state *s, const struct lp_event *event)
+{
+    struct lp_service_inside *service = lp_service_get(s, event->service);
+    bool is_elsewhere = service->row.is_used && service->row.infra != event->infra;
+    if (is_elsewhere || !lp_infra_get(s, event->infra)->row.is_used ||
+        event->service_want.app_count > LP_APPS_MAX ||
+        event->service_want.depend_count > LP_DEPENDS_MAX ||
+        event->service_want.observe_count > LP_OBSERVES_MAX)
+        return;
+    if (!service->row.is_used)
+        lp_service_link(s, event->service, event->infra);
+    bool is_other_number = service->row.want.replicas != event->service_want.replicas;
+    service->row.want = event->service_want;
+    named_mark(s, &service->row.want);
+    if (is_other_number)
+        service->by_hand = LP_NONE;
+    service->row.is_wanted = true;
+    service->row.replicas =
+        service->by_hand != LP_NONE ? service->by_hand : service->row.want.replicas;
+    if (service->files_hash != service->row.want.files_hash) {
+        service->files_hash = service->row.want.files_hash;
+        service->render_version++;
+    }
+    if (!lp_service_wants_resize(s, event->service, service->row.want.app_count))
+        service->row.want.app_count = service->app_want_count;
+    lp_image_get(s, service->row.want.image)->is_wanted = true;
+}
+
+static void app_set(struct lp_state *s, const struct lp_event *event)
+{
+    const struct lp_service_inside *service = lp_service_get(s, event->service);
+    if (!service->row.is_used || event->app >= service->app_want_count ||
+        event->app_want.depend_count > LP_DEPENDS_MAX)
+        return;
+    lp_want_get(s, event->service, event->app)->want = event->app_want;
+    for (uint32_t i = 0; i < event->app_want.depend_count; i++)
+        if (event->app_want.depends[i].service < s->limits.services)
+            lp_service_get(s, event->app_want.depends[i].service)->has_dependents = true;
+}
+
+// The change is complete: number the nodes, look at every row of the infrastructure.
+static void infra_applied(struct lp_state *s, uint32_t id)
+{
+    struct lp_infra_inside *infra = lp_infra_get(s, id);
+    if (!infra->row.is_used)
+        return;
+    infra->is_open = false;
+    infra->because = lp_because_of(s, LP_REASON_WANTED, 0);
+    for (uint32_t i = infra->first_service; i != LP_NONE; i = lp_service_get(s, i)->next) {
+        struct lp_service_inside *service = lp_service_get(s, i);
+        lp_service_touch(s, i);
+        if (service->row.want.image < s->limits.images) {
+            struct lp_image_inside *image = lp_image_get(s, service->row.want.image);
+            if (image->phase == LP_IMAGE_FAILED)
+                *image = (struct lp_image_inside){.is_used = true, .is_dirty = image->is_dirty};
+            lp_image_touch(s, service->row.want.image);
+        }
+        for (uint32_t n = service->row.first_node; n != LP_NONE; n = lp_node_get(s, n)->next) {
+            lp_node_touch(s, n);
+            if (lp_node_get(s, n)->node_hash != service->row.want.node_hash)
+                lp_repair_forgive(s, n);
+        }
+        lp_gate_service_changed(s, i);
+    }
+    infra->row.publish_wanted++;
+    lp_infra_touch(s, id);
+}
+
+static void service_unset(struct lp_state *s, uint32_t id)
+{
+    struct lp_service_inside *service = lp_service_get(s, id);
+    if (!service->row.is_used)
+        return;
+    service->row.is_wanted = false;
+    service->row.replicas = 0;
+    lp_service_touch(s, id);
+}
+
+static void infra_unset(struct lp_state *s, uint32_t id)
+{
+    struct lp_infra_inside *infra = lp_infra_get(s, id);
+    if (!infra->row.is_used)
+        return;
+    infra->row.is_wanted = false;
+    infra->is_open = false;
+    for (uint32_t i = infra->first_service; i != LP_NONE; i = lp_service_get(s, i)->next)
+        service_unset(s, i);
+    lp_infra_touch(s, id);
+}
+
+static void scale_set(struct lp_state *s, const struct lp_event *event)
+{
+    struct lp_service_inside *service = lp_service_get(s, event->service);
+    if (!service->row.is_used || !service->row.is_wanted)
+        return;
+    service->by_hand = event->replicas;
+    service->row.replicas = event->replicas;
+    lp_service_touch(s, event->service);
+}
+
+static void restart_asked(struct lp_state *s, const struct lp_event *event)
+{
+    struct lp_node_inside *node = lp_node_get(s, event->node);
+    if (!node->row.is_used)
+        return;
+    bool is_whole = event->app == LP_NONE || node->row.phase != LP_NODE_UP;
+    lp_repair_forgive(s, event->node);
+    if (is_whole)
+        node->is_restart_asked = node->row.phase != LP_NODE_ABSENT;
+    else if (event->app < node->app_count)
+        lp_app_get(s, node, event->app)->is_restart_asked = true;
+    node->because = lp_because_of(s, LP_REASON_ASKED, 0);
+    lp_image_touch(s, lp_service_get(s, node->row.service)->row.want.image);
+}
+
+static void break_asked(struct lp_state *s, const struct lp_event *event)
+{
+    struct lp_node_inside *node = lp_node_get(s, event->node);
+    if (!node->row.is_used || node->row.phase != LP_NODE_UP)
+        return;
+    if (event->app == LP_NONE)
+        node->is_break_asked = true;
+    else if (event->app < node->app_count)
+        lp_app_get(s, node, event->app)->is_kill_asked = true;
+}
+
+void lp_absorb_want(struct lp_state *s, const struct lp_event *event)
+{
+    switch (event->kind) {
+    case LP_EVENT_INFRA_SET:
+        infra_set(s, event->infra);
+        break;
+    case LP_EVENT_IMAGE_SET:
+        lp_image_get(s, event->image)->is_used = true;
+        break;
+    case LP_EVENT_SERVICE_SET:
+        service_set(s, event);
+        break;
+    case LP_EVENT_APP_SET:
+        app_set(s, event);
+        break;
+    case LP_EVENT_SERVICE_UNSET:
+        service_unset(s, event->service);
+        break;
+    case LP_EVENT_INFRA_APPLIED:
+        infra_applied(s, event->infra);
+        break;
+    case LP_EVENT_INFRA_UNSET:
+        infra_unset(s, event->infra);
+        break;
+    case LP_EVENT_SCALE_SET:
+        scale_set(s, event);
+        break;
+    case LP_EVENT_RESTART_ASKED:
+        restart_asked(s, event);
+        lp_node_touch(s, event->node);
+        break;
+    default: // BREAK_ASKED
+        break_asked(s, event);
+        lp_node_touch(s, event->node);
+    }
+}
