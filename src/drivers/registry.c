@@ -1,0 +1,13 @@
+// The one table of drivers: a new one adds its line here.
+#include "drivers/registry.h"
+
+#include "drivers/check.h"
+#include "drivers/crun.h"
+#include "drivers/network.h"
+
+const struct lp_driver *const lp_drivers[] = {
+    &lp_driver_crun,
+    &lp_driver_network,
+    &lp_driver_check,
+};
+const size_t lp_driver_count = sizeof(lp_drivers) / sizeof(lp_drivers[0]);
