@@ -64,7 +64,7 @@ int lp_crun_app_begin(struct lp_crun *crun, const struct lp_order *order, struct
 
 struct news_context {
     struct lp_crun *crun;
-    struct lp_crun_node *node = NULL;
+    struct lp_crun_node *node;
 };
 
 static struct lp_event *app_put(struct news_context *context, enum lp_event_kind kind,
@@ -73,6 +73,8 @@ static struct lp_event *app_put(struct news_context *context, enum lp_event_kind
     struct lp_event *event = lp_crun_put(context->crun, context->node, kind, news->text);
     event->app = news->app;
     event->run = news->run;
+    if (kind == LP_EVENT_APP_STARTED && news->app < LP_APPS_MAX)
+        context->node->runs[news->app] = news->run;
     return event;
 }
 

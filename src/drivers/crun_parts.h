@@ -15,6 +15,7 @@
 #include "drivers/node_space.h"
 #include "drivers/place.h"
 #include "model/driver.h"
+#include "model/limits.h"
 
 struct lp_init_exec;
 
@@ -75,7 +76,8 @@ struct lp_crun_node {
     int pidfd; // -1: none
     struct lp_init_link *link;
     bool waits_writable;
-    uint64_t oom_kills; // seen so far
+    uint32_t runs[LP_APPS_MAX]; // the last start of each application that was told
+    uint64_t oom_kills;         // seen so far
     int32_t status;
     int64_t deadline_ms;        // of hello, of stopping, of the next look while fencing; INT64_MAX
     int64_t heard_ms, asked_ms; // asked_ms 0: not waiting for an answer

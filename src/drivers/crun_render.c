@@ -90,9 +90,9 @@ static void reloads_begin(struct lp_crun *crun, struct lp_crun_node *node,
             continue;
         if (app->reload.kind == LP_RELOAD_COMMAND)
             command_begin(crun, node, app, order);
-        // run 0: whichever runs now.
         else if (app->reload.kind == LP_RELOAD_SIGNAL &&
-                 lp_init_link_signal_app(node->link, i, 0, app->reload.signal, &err) < 0)
+                 lp_init_link_signal_app(node->link, i, node->runs[i], app->reload.signal, &err) <
+                     0)
             trouble_add(render, app->name, err.text);
     }
     render->deadline_ms = lp_crun_now_ms() + LP_CRUN_RELOAD_MS + 5000;
