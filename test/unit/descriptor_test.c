@@ -17,6 +17,7 @@
 #include "model/duration.h"
 #include "model/interpolate.h"
 #include "model/limits.h"
+#include "model/parse.h"
 #include "model/parse_env_file.h"
 
 static struct lp_mistakes mistakes;
@@ -435,6 +436,40 @@ static void test_examples(void **state)
     }
 }
 
+// docs/descriptor.md lists every key of Compose that is refused.
+static void test_refused_keys_are_documented(void **state)
+{
+    (void)state;
+    LP_OWNS_STR struct lp_str text = {0};
+    struct lp_err err;
+    assert_int_equal(lp_file_read(LP_EXAMPLES "/../docs/descriptor.md", 1 << 20, &text, &err), 0);
+    const char *list = strstr(lp_str_text(&text), "\n## Keys that are refused");
+    assert_non_null(list);
+    const struct {
+        const struct lp_refused *keys;
+        size_t count;
+    } tables[] = {
+        {lp_compose_top, lp_compose_top_count},
+        {lp_compose_service, lp_compose_service_count},
+        {lp_compose_deploy, lp_compose_deploy_count},
+        {lp_compose_build, lp_compose_build_count},
+        {lp_compose_network, lp_compose_network_count},
+        {lp_compose_volume, lp_compose_volume_count},
+        {lp_compose_file, lp_compose_file_count},
+        {lp_compose_network_use, lp_compose_network_use_count},
+        {lp_compose_port, lp_compose_port_count},
+        {lp_compose_mount, lp_compose_mount_count},
+    };
+    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+        for (size_t k = 0; k < tables[i].count; k++) {
+            char quoted[64];
+            snprintf(quoted, sizeof(quoted), "`%s`", tables[i].keys[k].name);
+            if (!strstr(list, quoted))
+                fail_msg("%s is not in docs/descriptor.md", quoted);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +487,7 @@ int main(void)
         cmocka_unit_test(test_interpolation_is_bounded),
         cmocka_unit_test(test_profiles),
         cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_refused_keys_are_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
