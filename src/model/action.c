@@ -61,7 +61,7 @@ static const struct lp_field fields[FIELDS] = {
     [RUN] = FIELD("run", LP_FIELD_U32, run),
     [GRACE] = FIELD("grace_ms", LP_FIELD_U32, grace_ms),
     [REVISION] = FIELD("revision", LP_FIELD_U64, revision),
-    [REASON] = FIELD("because", LP_FIELD_U8, because.reason), // printed as its word, see below
+    [REASON] = FIELD("because", LP_FIELD_U32, because.reason), // printed as its word, see below
     [REASON_A] = FIELD("because_a", LP_FIELD_U32, because.a),
     [REASON_SEQ] = FIELD("because_seq", LP_FIELD_U64, because.event_seq),
 };
@@ -102,7 +102,7 @@ static void table_make(struct lp_field ret_fields[FIELDS], const char *ret_words
     memcpy(ret_fields, fields, sizeof(fields));
     for (int i = 0; i < LP_REASONS; i++)
         ret_words[i] = lp_reason_word((enum lp_reason)i);
-    ret_fields[REASON].type = LP_FIELD_WORD;
+    ret_fields[REASON].type = LP_FIELD_WORD32;
     ret_fields[REASON].words = ret_words;
     ret_fields[REASON].max = LP_REASONS - 1;
 }

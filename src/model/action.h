@@ -53,7 +53,8 @@ enum lp_reason {
 };
 
 struct lp_because {
-    uint8_t reason;     // enum lp_reason
+    uint32_t reason;    // enum lp_reason; as wide as `a`, so that no byte is padding: states are
+                        // compared as bytes
     uint32_t a;         // see lp_reason
     uint64_t event_seq; // the event that led here; 0 for none
 };

@@ -83,6 +83,10 @@ static void print_value(struct lp_str *text, const struct lp_field *field, const
         lp_assert(*(const uint8_t *)at <= field->max);
         lp_str_printf(text, "\"%s\"", field->words[*(const uint8_t *)at]);
         break;
+    case LP_FIELD_WORD32:
+        lp_assert(*(const uint32_t *)at <= field->max);
+        lp_str_printf(text, "\"%s\"", field->words[*(const uint32_t *)at]);
+        break;
     case LP_FIELD_DEPENDS:
         print_depends(text, at, *count);
         break;
@@ -164,7 +168,7 @@ LP_MUST_CHECK static int parse_depend(const struct lp_field *field, json_t *valu
             return LP_EINPUT;
     ret_depend->service = (uint32_t)numbers[0];
     ret_depend->app = (uint16_t)numbers[1];
-    ret_depend->condition = (uint8_t)numbers[2];
+    ret_depend->condition = (uint16_t)numbers[2];
     return 0;
 }
 
@@ -213,8 +217,10 @@ LP_MUST_CHECK static int parse_word(const struct lp_field *field, json_t *value,
         return refuse(field, "a word", err);
     int index =
         lp_word_find(field->key, json_string_value(value), field->words, field->max + 1, err);
-    if (index >= 0)
+    if (index >= 0 && field->type == LP_FIELD_WORD)
         *(uint8_t *)ret_at = (uint8_t)index;
+    else if (index >= 0)
+        *(uint32_t *)ret_at = (uint32_t)index;
     return index < 0 ? index : 0;
 }
 
@@ -260,6 +266,7 @@ LP_MUST_CHECK static int parse_value(const struct lp_field *field, json_t *value
         *(const char **)at = lp_arena_text(arena, json_string_value(value));
         return 0;
     case LP_FIELD_WORD:
+    case LP_FIELD_WORD32:
         return parse_word(field, value, at, err);
     case LP_FIELD_DEPENDS:
     case LP_FIELD_IDS:

@@ -22,6 +22,7 @@ enum lp_field_type {
     LP_FIELD_BOOL,    // bool
     LP_FIELD_TEXT,    // const char *; left out when NULL
     LP_FIELD_WORD,    // uint8_t, an index in words[0..max]
+    LP_FIELD_WORD32,  // the same in a uint32_t
     LP_FIELD_DEPENDS, // struct lp_want_depend[LP_DEPENDS_MAX]; its uint8_t count at count_offset
     LP_FIELD_IDS,     // uint32_t[LP_OBSERVES_MAX]; its uint8_t count at count_offset
     LP_FIELD_OBJECT,  // a struct inside, of fields[0..field_count)

@@ -13,7 +13,7 @@
 struct lp_want_depend {
     uint32_t service; // id
     uint16_t app;     // index in that service, or LP_WHOLE_SERVICE
-    uint8_t condition; // enum lp_depend_condition
+    uint16_t condition; // enum lp_depend_condition
 };
 enum { LP_WHOLE_SERVICE = 0xffff };
 
@@ -27,7 +27,7 @@ struct lp_service_want {
     uint32_t stop_grace_ms;
     uint16_t app_count;
     bool owns_state;
-    uint8_t depend_count, observe_count;
+    uint8_t depend_count, observe_count, unused[3]; // no byte is padding: states are compared
     struct lp_want_depend depends[LP_DEPENDS_MAX]; // gate the start of a node
     uint32_t observes[LP_OBSERVES_MAX];            // services whose addresses its files mention
 };
@@ -37,7 +37,7 @@ struct lp_app_want {
     uint8_t restart_condition;
     bool has_readiness, has_health; // a sensor is to be started
     uint8_t reload_kind;
-    uint8_t depend_count;
+    uint8_t depend_count, unused[2];
     uint32_t delay_ms, max_attempts, window_ms;
     uint32_t stop_grace_ms;
     uint32_t timeout_ms;      // SETUP

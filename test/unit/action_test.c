@@ -24,7 +24,7 @@ static void every_kind_survives(void **state)
                                        .run = 5,
                                        .grace_ms = 6,
                                        .revision = UINT64_C(1) << 53,
-                                       .because = {(uint8_t)reason, 137, 99}};
+                                       .because = {(uint32_t)reason, 137, 99}};
             struct lp_action again;
             struct lp_err err = {0};
             lp_action_print(&action, &first);
@@ -82,7 +82,7 @@ static void why_reads_as_a_clause(void **state)
     }
     for (int reason = 0; reason < LP_REASONS; reason++) {
         LP_OWNS_STR struct lp_str text = {0};
-        lp_because_print(&(struct lp_because){.reason = (uint8_t)reason}, &text);
+        lp_because_print(&(struct lp_because){.reason = (uint32_t)reason}, &text);
         assert_true(text.bytes > 10);
     }
 }
