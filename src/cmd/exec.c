@@ -128,6 +128,7 @@ static int options_parse(int argc, char **argv, struct lp_arena *arena, struct o
         {NULL, 0, NULL, 0},
     };
     options->request.environment.items = options->pairs;
+    options->request.is_inheriting = true;
     optind = 0; // begin anew: the program's own options were parsed before
     for (int option = 0; (option = getopt_long(argc, argv, "+itu:w:e:h", known, NULL)) != -1;) {
         bool is_bad = false;

@@ -23,6 +23,7 @@ int lp_init_exec_open(const char *path, const struct lp_exec_request *request,
         lp_wire_add_command(out, &request->argv, &request->environment);
         lp_wire_add(out, "cwd", request->working_dir);
         lp_wire_add(out, "user", request->user);
+        lp_wire_add_number(out, "inherit", request->is_inheriting);
         lp_wire_add_number(out, "tty", request->has_tty);
         lp_wire_add_number(out, "rows", request->rows);
         lp_wire_add_number(out, "columns", request->columns);

@@ -14,6 +14,7 @@ struct lp_init_exec;
 struct lp_exec_request { // lent for the call
     struct lp_texts argv;
     struct lp_pairs environment;
+    bool is_inheriting;      // the main application's environment lies under this one
     const char *working_dir; // NULL: "/"
     const char *user;        // NULL: root; name, uid, name:group, uid:gid
     bool has_tty;            // a terminal inside; its output arrives as STDOUT

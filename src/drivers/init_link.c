@@ -11,7 +11,8 @@
 
 struct lp_init_link {
     struct lp_init_stream stream;
-    bool has_hello;
+    bool has_hello, is_reading;
+    bool is_closed; // while being read: released when that is over
 };
 
 int lp_init_link_open(const char *path, struct lp_init_link **ret_link, struct lp_err *err)
@@ -35,6 +36,10 @@ void lp_init_link_close(struct lp_init_link *link)
 {
     if (!link)
         return;
+    if (link->is_reading) {
+        link->is_closed = true;
+        return;
+    }
     lp_init_stream_close(&link->stream);
     lp_heap_free(link);
 }
@@ -217,7 +222,7 @@ static int news_take(void *context, const struct lp_wire_frame *frame, struct lp
     news.node = lp_init_text_tame(texts[2], news.node);
     to->link->has_hello = true;
     to->visit(to->context, &news);
-    return 0;
+    return to->link->is_closed ? lp_err_set(err, LP_EIO, "closed") : 0;
 }
 
 int lp_init_link_read(struct lp_init_link *link,
@@ -225,5 +230,10 @@ int lp_init_link_read(struct lp_init_link *link,
                       struct lp_err *err)
 {
     struct news_visit to = {link, visit, context};
-    return lp_init_stream_read(&link->stream, news_take, &to, err);
+    link->is_reading = true;
+    int code = lp_init_stream_read(&link->stream, news_take, &to, err);
+    link->is_reading = false;
+    if (link->is_closed)
+        lp_init_link_close(link);
+    return code;
 }

@@ -74,6 +74,7 @@ LP_MUST_CHECK int lp_init_link_stop_app(struct lp_init_link *link, uint32_t app,
 // Kill it and all its descendants at once.
 LP_MUST_CHECK int lp_init_link_kill_app(struct lp_init_link *link, uint32_t app, uint32_t run,
                                         struct lp_err *err);
+// run 0: whichever lives.
 LP_MUST_CHECK int lp_init_link_signal_app(struct lp_init_link *link, uint32_t app, uint32_t run,
                                           int signal, struct lp_err *err);
 // Stop all applications, the last started first, each by its stop signal; after grace_ms kill what
@@ -84,8 +85,9 @@ LP_MUST_CHECK int lp_init_link_stop_all(struct lp_init_link *link, uint32_t grac
 LP_MUST_CHECK int lp_init_link_list(struct lp_init_link *link, struct lp_err *err);
 
 // Call visit for all news that have arrived (a bounded number a call; call again while readable).
-// visit must not close the link. LP_EIO: the peer closed it (the node ended, or another control
-// connection took over); LP_ECORRUPT: it sent nonsense. Either way close the link.
+// visit may close the link: no more news are told then, and LP_EIO is returned. LP_EIO: the peer
+// closed it (the node ended, or another control connection took over); LP_ECORRUPT: it sent
+// nonsense. Either way close the link (unless visit has).
 LP_MUST_CHECK int lp_init_link_read(struct lp_init_link *link,
                                     void (*visit)(void *context, const struct lp_init_news *news),
                                     void *context, struct lp_err *err);

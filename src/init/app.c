@@ -58,6 +58,14 @@ static uint32_t index_of(const struct lp_app_slot *slot)
     return (uint32_t)(slot - slots);
 }
 
+const struct lp_str *lp_app_environment(void)
+{
+    for (size_t i = 0; i < LP_APPS_MAX; i++)
+        if (slots[i].phase != LP_INIT_IDLE && !slots[i].is_setup)
+            return &slots[i].environment;
+    return &slots[0].environment;
+}
+
 bool lp_app_is_alive(const struct lp_app_slot *slot)
 {
     return slot->phase == LP_INIT_STARTING || slot->phase == LP_INIT_RUNNING ||
@@ -259,6 +267,9 @@ static void run_repeat(uint32_t index, const struct lp_app_slot *slot)
 
 static void slot_fill(struct lp_app_slot *slot, const struct lp_app_start *start)
 {
+    lp_str_release(&slot->environment);
+    for (char **pair = start->env; *pair; pair++)
+        lp_str_add_n(&slot->environment, *pair, strlen(*pair) + 1);
     slot->run = start->run;
     slot->is_setup = start->is_setup;
     slot->is_reaped = false;
@@ -345,7 +356,7 @@ void lp_app_kill(uint32_t index, uint32_t run)
 void lp_app_signal(uint32_t index, uint32_t run, int signal)
 {
     struct lp_app_slot *slot = &slots[index];
-    if (slot->run == run && lp_app_is_alive(slot) && !slot->is_reaped)
+    if ((run == 0 || slot->run == run) && lp_app_is_alive(slot) && !slot->is_reaped)
         kill(slot->pid, signal);
 }
 

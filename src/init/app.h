@@ -9,6 +9,7 @@
 #include "init/loop.h"
 #include "init/output.h"
 #include "model/wire.h"
+#include "base/str.h"
 
 struct lp_app_start { // an order as it came, checked; lent for the call
     uint32_t run;
@@ -37,6 +38,7 @@ struct lp_app_slot { // read-only for others
     int stop_signal;
     int64_t kill_at_ms, timeout_at_ms, sweep_at_ms, sweep_end_ms; // monotonic; 0: none
     uint64_t start_order;                                         // the later, the greater
+    struct lp_str environment; // "KEY=value" texts, each ended by NUL
     struct lp_watch report, pipe;
     struct lp_output output;
 };
@@ -47,8 +49,12 @@ const struct lp_app_slot *lp_app_slot(uint32_t index); // index < LP_APPS_MAX
 void lp_app_start(uint32_t index, const struct lp_app_start *start);
 void lp_app_stop(uint32_t index, uint32_t run, uint32_t grace_ms);
 void lp_app_kill(uint32_t index, uint32_t run);
+// run 0: whichever lives.
 void lp_app_signal(uint32_t index, uint32_t run, int signal);
 void lp_app_refuse(uint32_t index, uint32_t run, int code, const char *text); // tells FAILED
+// The environment of the node's main application: the first one that was ever started. Texts as in
+// lp_app_slot; lent until the next start.
+const struct lp_str *lp_app_environment(void);
 // A child was reaped, with wait(2)'s status; false: it is no application.
 bool lp_app_reap(pid_t pid, int wait_status);
 // Do what is due: time limits, kills after grace, families of the dead. After each reaping too.

@@ -92,6 +92,8 @@ static void environment_set(const struct lp_launch *launch, const struct lp_user
         setenv("USER", user->name, 1);
     if (launch->has_tty)
         setenv("TERM", "xterm", 1);
+    for (char **pair = launch->base; pair && *pair; pair++)
+        putenv(*pair);
     for (char **pair = launch->env; *pair; pair++)
         putenv(*pair);
     if (launch->mark) {

@@ -9,6 +9,7 @@
 struct lp_launch {    // lent for the call
     char **argv;      // NULL-ended, not empty
     char **env;       // NULL-ended "KEY=value"
+    char **base;      // NULL or as env: overlaid by env
     const char *cwd;  // NULL: "/"
     const char *user; // NULL: root; see lp_user_find
     const char *mark; // "LIMPET_APP=name": in the environment of it and its descendants; or NULL

@@ -17,6 +17,7 @@
 #include "init/peer.h"
 #include "init/terminal.h"
 #include "model/wire.h"
+#include "base/arena.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -51,7 +52,8 @@ struct lp_session {
 
 struct session_start { // an EXEC frame, taken apart
     struct lp_command command;
-    bool has_tty;
+    char **base; // the main application's environment, if it is wanted; or NULL
+    bool has_tty, is_inheriting;
     uint16_t rows, columns;
     uint32_t timeout_ms;
 };
@@ -244,6 +246,9 @@ static int number_take(void *context, const struct lp_wire_field *field)
     if (lp_wire_is(field, "tty")) {
         code = lp_wire_number(field, 0, 1, &number);
         start->has_tty = number == 1;
+    } else if (lp_wire_is(field, "inherit")) {
+        code = lp_wire_number(field, 0, 1, &number);
+        start->is_inheriting = number == 1;
     } else if (lp_wire_is(field, "rows")) {
         code = lp_wire_number(field, 0, UINT16_MAX, &number);
         start->rows = (uint16_t)number;
@@ -288,6 +293,7 @@ static int session_launch(struct lp_session *session, const struct session_start
 {
     struct lp_launch launch = {.argv = start->command.argv,
                                .env = start->command.env,
+                               .base = start->base,
                                .cwd = start->command.cwd,
                                .user = start->command.user,
                                .in = ends[0][1],
@@ -357,6 +363,20 @@ static int session_open(struct lp_peer *peer, const struct session_start *start,
     return code;
 }
 
+// The texts of an environment as execve(2) wants them; the array is the caller's.
+static char **texts_list(const struct lp_str *texts)
+{
+    size_t count = 0;
+    for (size_t at = 0; at < texts->bytes; at += strlen(texts->text + at) + 1)
+        count++;
+    char **list = lp_heap_grow(NULL, count + 1, sizeof(char *));
+    count = 0;
+    for (size_t at = 0; at < texts->bytes; at += strlen(texts->text + at) + 1)
+        list[count++] = texts->text + at;
+    list[count] = NULL;
+    return list;
+}
+
 int lp_session_start(struct lp_peer *peer, const struct lp_wire_frame *frame)
 {
     struct session_start start = {0};
@@ -366,8 +386,10 @@ int lp_session_start(struct lp_peer *peer, const struct lp_wire_frame *frame)
     int code = start.command.argv[0] ? 0 : LP_ECORRUPT;
     if (code == 0) {
         peer->role = LP_PEER_EXEC;
+        start.base = start.is_inheriting ? texts_list(lp_app_environment()) : NULL;
         if (session_open(peer, &start, &err) < 0)
             failed_tell(peer, err.code, err.text);
+        lp_heap_free(start.base);
     }
     lp_command_release(&start.command);
     return code;

@@ -1,6 +1,6 @@
 // Drives one limpet-init by hand, for tests and benchmarks without a daemon:
 //   drive_init listen SOCKET COMMAND...            run COMMAND with the listening socket as fd 3
-//   drive_init start SOCKET APP RUN NAME ARGV...   print the news of the start
+//   drive_init start SOCKET APP RUN NAME [KEY=VALUE...] ARGV...   print the news of the start
 //   drive_init stop SOCKET APP RUN GRACE_MS        print the news of the end
 //   drive_init list SOCKET                         print the state of every application
 //   drive_init halt SOCKET GRACE_MS                power off; wait for the end of the stream
@@ -94,11 +94,18 @@ static uint32_t number(const char *text)
     return (uint32_t)strtoul(text, NULL, 10);
 }
 
+// ARGV, with KEY=VALUE before it as in a shell.
 static struct lp_init_start start_of(char **argv, int argc)
 {
-    return (struct lp_init_start){
-        .argv = {(const char **)(void *)argv, (size_t)argc},
-    };
+    static struct lp_pair pairs[16];
+    struct lp_init_start start = {.environment.items = pairs};
+    for (; argc > 1 && start.environment.count < 16 && strchr(argv[0], '='); argv++, argc--) {
+        char *equals = strchr(argv[0], '=');
+        *equals = '\0';
+        pairs[start.environment.count++] = (struct lp_pair){argv[0], equals + 1};
+    }
+    start.argv = (struct lp_texts){(const char **)(void *)argv, (size_t)argc};
+    return start;
 }
 
 static int64_t now_us(void)

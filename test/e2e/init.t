@@ -20,7 +20,7 @@ drive() { timeout 20 "$drive" "$1" "$sock" "${@:2}"; }
 log() { cat "$node/log/$1.log"; }
 settle() { within 5 grep -q "$2" "$node/log/$1.log"; }
 
-is "$(drive start 0 1 db sh -c 'echo pid $$ of $PPID; exec sleep 1000')" \
+is "$(drive start 0 1 db GREETING="hello world" sh -c 'echo pid $$ of $PPID; exec sleep 1000')" \
     $'hello db-1/3\nstarted app=0 run=1' "starts an application"
 settle db pid
 like "$(log db)" '^pid [0-9]+ of 1$' "whose parent is PID 1"
@@ -34,6 +34,8 @@ within 5 no_zombie
 ok $? "no zombie is left"
 is "$(echo in | "$LIMPET" --root "$root" exec -i db-1 sh -c 'cat; echo $A; pwd' 2>&1)" $'in\n\n/' \
     "exec -i passes standard input on"
+is "$("$LIMPET" --root "$root" exec db-1 printenv GREETING)" "hello world" \
+    "exec sees the application's environment"
 is "$("$LIMPET" --root "$root" exec -e A=b -w /usr -u daemon db-1 sh -c 'echo $A; pwd; id -un')" \
     $'b\n/usr\ndaemon' "exec -e -w -u"
 "$LIMPET" --root "$root" exec db-1 no-such-thing 2>"$work/err"

@@ -93,7 +93,7 @@ static void test_stop_of_the_frozen(void **state)
     struct lp_err err;
     start(fixture, 0, 1, "exec sleep 60");
     expect(fixture, LP_INIT_STARTED);
-    assert_int_equal(lp_init_link_signal_app(fixture->link, 0, 1, SIGSTOP, &err), 0);
+    assert_int_equal(lp_init_link_signal_app(fixture->link, 0, 0, SIGSTOP, &err), 0);
     assert_int_equal(lp_init_link_stop_app(fixture->link, 0, 1, 5000, &err), 0);
     assert_int_equal(expect(fixture, LP_INIT_EXITED)->status, 256 + SIGTERM);
 }
@@ -225,6 +225,29 @@ static void test_reconnect(void **state)
     expect(fixture, LP_INIT_SYNCED);
 }
 
+static void link_close(void *context, const struct lp_init_news *news)
+{
+    struct fixture *fixture = context;
+    (void)news;
+    assert_non_null(fixture->link); // no further news after the close
+    lp_init_link_close(fixture->link);
+    fixture->link = NULL;
+}
+
+static void test_close_while_reading(void **state)
+{
+    struct fixture *fixture = *state;
+    struct lp_init_link *link = fixture->link;
+    struct pollfd wait = {.fd = lp_init_link_fd(link), .events = POLLIN};
+    struct lp_err err;
+    start(fixture, 0, 1, "exec sleep 60");
+    expect(fixture, LP_INIT_STARTED);
+    assert_int_equal(lp_init_link_list(link, &err), 0);
+    assert_int_equal(poll(&wait, 1, WAIT_MS), 1);
+    assert_int_equal(lp_init_link_read(link, link_close, fixture, &err), LP_EIO);
+    assert_null(fixture->link);
+}
+
 static void test_newest_control_wins(void **state)
 {
     struct fixture *fixture = *state;
@@ -340,6 +363,7 @@ int main(void)
         with_init(test_setup_creates),
         with_init(test_setup_time_limit),
         with_init(test_reconnect),
+        with_init(test_close_while_reading),
         with_init(test_newest_control_wins),
         with_init(test_malformed_ends_that_connection_only),
         with_init(test_stop_all_in_reverse),
