@@ -40,6 +40,7 @@ struct lp_reader {
     size_t disabled_count;
     struct lp_published *published;
     size_t published_count, published_capacity;
+    size_t unknown_count;  // unknown keys so far
     size_t expanded_bytes; // by interpolation so far
     size_t file_bytes;     // read so far
 };

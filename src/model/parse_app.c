@@ -208,12 +208,12 @@ static void long_form_check(struct lp_reader *reader, const struct lp_yaml_node 
 static void none_check(struct lp_reader *reader, const struct lp_yaml_node *key,
                        const struct lp_service_draft *draft)
 {
-    if (!draft->setup)
+    if (!draft->setup && !draft->has_unknown)
         lp_mistake_at(reader, key,
                       "service '%s' has no command, applications or setup; Limpet does not take "
                       "the command from the image, write it here",
                       key->text);
-    else if (draft->check)
+    else if (draft->setup && draft->check)
         lp_mistake_at(reader, draft->check,
                       "service '%s' only has setup steps, which are not watched by a check",
                       key->text);

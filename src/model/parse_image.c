@@ -186,15 +186,18 @@ void lp_parse_image(struct lp_reader *reader, const struct lp_yaml_node *key,
         image = lp_yaml_find(service, "image");
         build = lp_yaml_find(service, "build");
     }
+    struct lp_yaml_node *given = image ? image : build;
+    if (!given) {
+        lp_mistake_at(reader, key, "service '%s' has neither image nor build", key->text);
+        return;
+    }
     size_t mistakes = reader->sink.mistakes->count;
     if (image && build)
         lp_mistake_at(reader, key, "service '%s' has both an image and a build recipe", key->text);
     else if (image)
         reference_read(reader, image, ret_image);
-    else if (build)
-        recipe_read(reader, build, ret_image);
     else
-        lp_mistake_at(reader, key, "service '%s' has neither image nor build", key->text);
+        recipe_read(reader, build, ret_image);
     if (reader->sink.mistakes->count == mistakes)
-        hash_derive(reader, image ? image : build, ret_image);
+        hash_derive(reader, given, ret_image);
 }

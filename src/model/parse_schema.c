@@ -36,6 +36,7 @@ static void unknown_report(struct lp_reader *reader, const struct lp_schema *sch
                       refused->instead ? refused->instead : "");
         return;
     }
+    reader->unknown_count++;
     if (lp_mistakes_is_full(reader->sink.mistakes))
         return;
     const char **words = lp_arena_new_array(reader->arena, const char *, schema->key_count);

@@ -81,51 +81,52 @@ static void privileged_read(struct lp_reader *reader, struct lp_yaml_node *value
     lp_parse_bool(reader, value, &draft->service->is_privileged);
 }
 
+static const char *const capabilities[] = {"ALL",
+                                           "AUDIT_CONTROL",
+                                           "AUDIT_READ",
+                                           "AUDIT_WRITE",
+                                           "BLOCK_SUSPEND",
+                                           "BPF",
+                                           "CHECKPOINT_RESTORE",
+                                           "CHOWN",
+                                           "DAC_OVERRIDE",
+                                           "DAC_READ_SEARCH",
+                                           "FOWNER",
+                                           "FSETID",
+                                           "IPC_LOCK",
+                                           "IPC_OWNER",
+                                           "KILL",
+                                           "LEASE",
+                                           "LINUX_IMMUTABLE",
+                                           "MAC_ADMIN",
+                                           "MAC_OVERRIDE",
+                                           "MKNOD",
+                                           "NET_ADMIN",
+                                           "NET_BIND_SERVICE",
+                                           "NET_BROADCAST",
+                                           "NET_RAW",
+                                           "PERFMON",
+                                           "SETFCAP",
+                                           "SETGID",
+                                           "SETPCAP",
+                                           "SETUID",
+                                           "SYSLOG",
+                                           "SYS_ADMIN",
+                                           "SYS_BOOT",
+                                           "SYS_CHROOT",
+                                           "SYS_MODULE",
+                                           "SYS_NICE",
+                                           "SYS_PACCT",
+                                           "SYS_PTRACE",
+                                           "SYS_RAWIO",
+                                           "SYS_RESOURCE",
+                                           "SYS_TIME",
+                                           "SYS_TTY_CONFIG",
+                                           "WAKE_ALARM"};
+
 static void caps_read(struct lp_reader *reader, struct lp_yaml_node *value,
                       struct lp_texts *ret_caps)
 {
-    static const char *const names[] = {"ALL",
-                                        "AUDIT_CONTROL",
-                                        "AUDIT_READ",
-                                        "AUDIT_WRITE",
-                                        "BLOCK_SUSPEND",
-                                        "BPF",
-                                        "CHECKPOINT_RESTORE",
-                                        "CHOWN",
-                                        "DAC_OVERRIDE",
-                                        "DAC_READ_SEARCH",
-                                        "FOWNER",
-                                        "FSETID",
-                                        "IPC_LOCK",
-                                        "IPC_OWNER",
-                                        "KILL",
-                                        "LEASE",
-                                        "LINUX_IMMUTABLE",
-                                        "MAC_ADMIN",
-                                        "MAC_OVERRIDE",
-                                        "MKNOD",
-                                        "NET_ADMIN",
-                                        "NET_BIND_SERVICE",
-                                        "NET_BROADCAST",
-                                        "NET_RAW",
-                                        "PERFMON",
-                                        "SETFCAP",
-                                        "SETGID",
-                                        "SETPCAP",
-                                        "SETUID",
-                                        "SYSLOG",
-                                        "SYS_ADMIN",
-                                        "SYS_BOOT",
-                                        "SYS_CHROOT",
-                                        "SYS_MODULE",
-                                        "SYS_NICE",
-                                        "SYS_PACCT",
-                                        "SYS_PTRACE",
-                                        "SYS_RAWIO",
-                                        "SYS_RESOURCE",
-                                        "SYS_TIME",
-                                        "SYS_TTY_CONFIG",
-                                        "WAKE_ALARM"};
     struct lp_texts given;
     *ret_caps = (struct lp_texts){0};
     if (!lp_parse_texts(reader, value, &given))
@@ -137,11 +138,11 @@ static void caps_read(struct lp_reader *reader, struct lp_yaml_node *value,
         if (lp_text_starts(name, "CAP_"))
             name += 4;
         size_t known = 0;
-        while (known < LP_COUNT(names) && strcmp(names[known], name) != 0)
+        while (known < LP_COUNT(capabilities) && strcmp(capabilities[known], name) != 0)
             known++;
-        if (known == LP_COUNT(names))
+        if (known == LP_COUNT(capabilities))
             lp_mistake_at(reader, value->items[i], "'%s' is not a capability%s", given.items[i],
-                          lp_hint_nearest(reader, name, names, LP_COUNT(names)));
+                          lp_hint_nearest(reader, name, capabilities, LP_COUNT(capabilities)));
         else
             lp_texts_add(reader->arena, ret_caps,
                          known ? lp_arena_printf(reader->arena, "CAP_%s", name) : "ALL");
@@ -240,7 +241,9 @@ void lp_parse_service(struct lp_reader *reader, const struct lp_yaml_node *key,
     lp_restart_default(&draft.base.app.restart);
     if (!lp_is_mapping(reader, value, "a service"))
         return;
+    size_t unknown = reader->unknown_count;
     lp_schema_read(reader, &schema, value, &draft);
+    draft.has_unknown = reader->unknown_count > unknown;
     draft.base.inherited =
         lp_pairs_overlay(reader->arena, &draft.env_file, &draft.base.environment);
     lp_parse_image(reader, key, value, &ret_service->image);

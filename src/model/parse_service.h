@@ -19,6 +19,7 @@ struct lp_service_draft {
     struct lp_pairs env_file;
     struct lp_yaml_node *applications, *setup, *scale, *check;
     bool has_grace;
+    bool has_unknown; // an unknown key: it may have been meant to be what is missing
 };
 
 void lp_parse_service(struct lp_reader *reader, const struct lp_yaml_node *key,

@@ -37,8 +37,8 @@ static void list_add(struct lp_arena *arena, struct list *list, struct lp_yaml_n
         list->capacity = list->capacity ? 2 * list->capacity : 8;
         struct lp_yaml_node **items =
             lp_arena_new_array(arena, struct lp_yaml_node *, list->capacity);
-        if (list->count)
-            memcpy(items, list->items, list->count * sizeof(*items));
+        for (size_t i = 0; i < list->count; i++)
+            items[i] = list->items[i];
         list->items = items;
     }
     list->items[list->count++] = node;
