@@ -1,0 +1,6 @@
+// The verbs, one file each.
+#pragma once
+
+#include "cmd/cmd.h"
+
+extern const struct lp_verb lp_verb_exec, lp_verb_logs, lp_verb_version;

@@ -1,0 +1,37 @@
+// The table of verbs, in the order of --help.
+#include "cmd/exec.h"
+#include "cmd/logs.h"
+#include "cmd/verb.h"
+
+static int exec_run(struct lp_cmd *cmd, int argc, char **argv)
+{
+    return lp_cmd_exec(cmd->root, argc, argv);
+}
+
+const struct lp_verb lp_verb_exec = {
+    .name = "exec",
+    .summary = "Run a command in a node",
+    .usage = "[OPTIONS] NODE COMMAND...",
+    .run = exec_run,
+    .has_own_options = true,
+};
+
+static int logs_run(struct lp_cmd *cmd, int argc, char **argv)
+{
+    return lp_cmd_logs(cmd->root, argc, argv);
+}
+
+const struct lp_verb lp_verb_logs = {
+    .name = "logs",
+    .summary = "Print what applications wrote",
+    .usage = "[OPTIONS] [NODE[/APPLICATION]]...",
+    .run = logs_run,
+    .has_own_options = true,
+};
+
+const struct lp_verb *const lp_verbs[] = {
+    &lp_verb_logs,
+    &lp_verb_exec,
+    &lp_verb_version,
+};
+const size_t lp_verb_count = sizeof(lp_verbs) / sizeof(*lp_verbs);
