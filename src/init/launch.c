@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "init/user.h"
@@ -25,6 +27,7 @@ enum {
     OOM_RAISE = 100, // so that memory pressure takes the application before limpet-init
     OOM_MAX = 1000,
 };
+static uint64_t capabilities = UINT64_MAX;
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 struct report { // written whole: it is shorter than PIPE_BUF
@@ -103,6 +106,39 @@ static void environment_set(const struct lp_launch *launch, const struct lp_user
     }
 }
 
+void lp_launch_capabilities_set(uint64_t mask)
+{
+    capabilities = mask;
+}
+
+// Nothing executed later can get back what is not in the bounding set. While still root.
+static int bounds_drop(struct lp_err *err)
+{
+    for (int i = 0; i < 64 && prctl(PR_CAPBSET_READ, i) >= 0; i++)
+        if (!(capabilities >> i & 1) && prctl(PR_CAPBSET_READ, i) == 1 &&
+            prctl(PR_CAPBSET_DROP, i) < 0)
+            return lp_err_set(err, LP_EDENIED, "drop capability %d: %s", i, strerror(errno));
+    return 0;
+}
+
+// A root of the node keeps what is allowed; anybody else lost all by becoming that user.
+static int capabilities_drop(struct lp_err *err)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0)
+        return lp_err_set(err, LP_EIO, "capabilities: %s", strerror(errno));
+    for (int i = 0; i < 2; i++) {
+        uint32_t mask = (uint32_t)(capabilities >> (32 * i));
+        data[i].effective &= mask;
+        data[i].permitted &= mask;
+        data[i].inheritable &= mask;
+    }
+    if (syscall(SYS_capset, &header, data) < 0)
+        return lp_err_set(err, LP_EDENIED, "drop capabilities: %s", strerror(errno));
+    return 0;
+}
+
 static int folder_enter(const char *cwd, struct lp_err *err)
 {
     if (chdir(cwd ? cwd : "/") == 0)
@@ -157,7 +193,8 @@ _Noreturn static void child_run(const struct lp_launch *launch, int report)
         report_fail(report, &err);
     standard_fds_set(launch, &user);
     environment_set(launch, &user);
-    if (user_become(&user, &err) < 0 || folder_enter(launch->cwd, &err) < 0)
+    if (bounds_drop(&err) < 0 || user_become(&user, &err) < 0 || capabilities_drop(&err) < 0 ||
+        folder_enter(launch->cwd, &err) < 0)
         report_fail(report, &err);
     report_write(report, &(struct report){.uid = user.uid});
     execvp(launch->argv[0], launch->argv);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -17,6 +18,10 @@ struct lp_launch {    // lent for the call
     bool has_tty;     // in is a terminal: becomes the controlling one
 };
 
+// What the node's processes may have of limpet-init's own capabilities (bits as in
+// linux/capability.h); all of them unless this is called. limpet-init needs some for itself (to
+// become a user, to end other users' processes) that a node may well be denied.
+void lp_launch_capabilities_set(uint64_t mask);
 // Fork. The child has a session of its own, default signals, no other fd, and tells through
 // *ret_report how it went. LP_EIO: no process could be made.
 LP_MUST_CHECK int lp_launch_begin(const struct lp_launch *launch, pid_t *ret_pid, int *ret_report,

@@ -20,6 +20,7 @@
 
 #include "init/app.h"
 #include "init/halt.h"
+#include "init/launch.h"
 #include "init/loop.h"
 #include "init/news.h"
 #include "init/output.h"
@@ -31,6 +32,7 @@ struct options {
     const char *node, *log_folder, *done_folder;
     uint32_t incarnation;
     int listen_fd;
+    uint64_t capabilities;
 };
 
 static bool has_reaped;
@@ -42,11 +44,12 @@ static void options_parse(int argc, char **argv, struct options *ret_options)
         {"incarnation", required_argument, NULL, 'i'},
         {"listen-fd", required_argument, NULL, 'l'},
         {"log", required_argument, NULL, 'o'},
+        {"capabilities", required_argument, NULL, 'c'},
         {"done", required_argument, NULL, 'd'},
         {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
-    *ret_options = (struct options){"", "/.limpet/log", "/.limpet/done", 0, 3};
+    *ret_options = (struct options){"", "/.limpet/log", "/.limpet/done", 0, 3, UINT64_MAX};
     int option = 0;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (option) {
@@ -65,12 +68,15 @@ static void options_parse(int argc, char **argv, struct options *ret_options)
         case 'd':
             ret_options->done_folder = optarg;
             break;
+        case 'c':
+            ret_options->capabilities = strtoull(optarg, NULL, 16);
+            break;
         case 'v':
             puts("limpet-init " LP_VERSION);
             exit(0);
         default:
             fputs("usage: limpet-init [--node NAME] [--incarnation N] [--listen-fd N]"
-                  " [--log DIR] [--done DIR]\n",
+                  " [--log DIR] [--done DIR] [--capabilities HEX]\n",
                   stderr);
             exit(2);
         }
@@ -175,6 +181,7 @@ int main(int argc, char **argv)
     boot_id_make(boot);
     lp_loop_open();
     signals_open();
+    lp_launch_capabilities_set(options.capabilities);
     lp_output_folder_set(options.log_folder);
     lp_news_open(&(struct lp_news_self){options.node, boot, options.incarnation});
     lp_apps_open(options.done_folder);

@@ -12,7 +12,7 @@ sock=$node/init.sock
 mkdir -p "$node/log"
 printf '%08x' 1 >"$root/id"
 "$drive" listen "$sock" unshare -fp --mount-proc "$init" --node db-1 --incarnation 3 \
-    --log "$node/log" --done "$node/done" &
+    --log "$node/log" --done "$node/done" --capabilities 25 &
 outer=$!
 trap 'kill -9 $outer 2>/dev/null; pkill -9 -P $outer 2>/dev/null; rm -rf "$work"' EXIT
 within 5 test -S "$sock"
@@ -36,6 +36,8 @@ is "$(echo in | "$LIMPET" --root "$root" exec -i db-1 sh -c 'cat; echo $A; pwd' 
     "exec -i passes standard input on"
 is "$("$LIMPET" --root "$root" exec db-1 printenv GREETING)" "hello world" \
     "exec sees the application's environment"
+is "$("$LIMPET" --root "$root" exec db-1 grep -E 'Cap(Prm|Eff|Bnd)' /proc/self/status | sort -u | awk '{ print $2 }' | sort -u)" \
+    0000000000000025 "and has just the capabilities that the node may have"
 is "$("$LIMPET" --root "$root" exec -e A=b -w /usr -u daemon db-1 sh -c 'echo $A; pwd; id -un')" \
     $'b\n/usr\ndaemon' "exec -e -w -u"
 "$LIMPET" --root "$root" exec db-1 no-such-thing 2>"$work/err"
