@@ -214,6 +214,23 @@ static int image_find(const struct lp_crun *crun, const struct lp_order *order,
     return 0;
 }
 
+// What the node's processes may do goes to limpet-init, which gives it to them; it has a few more
+// capabilities itself: to become a user, and to find and end what another user runs.
+static int capabilities_fill(struct lp_bundle *bundle, const struct lp_service *service,
+                             struct lp_arena *arena, const char **ret_argv, struct lp_err *err)
+{
+    static const char *own[] = {"KILL", "SETUID", "SETGID", "SETPCAP", "CHOWN", "SYS_PTRACE"};
+    const struct lp_texts more = {own, sizeof(own) / sizeof(own[0])}, none = {0};
+    uint64_t caps = service->is_privileged ? lp_caps_all() : lp_caps_default();
+    int result = lp_caps_change(&caps, &service->cap_add, &service->cap_drop, err);
+    if (result < 0)
+        return result;
+    ret_argv[0] = "--capabilities";
+    ret_argv[1] = lp_arena_printf(arena, "%llx", (unsigned long long)caps);
+    bundle->capabilities = caps;
+    return lp_caps_change(&bundle->capabilities, &more, &none, err);
+}
+
 static int bundle_fill(const struct lp_crun *crun, const struct lp_crun_node *node,
                        const struct lp_order *order, struct lp_crun_start *start,
                        struct lp_err *err)
@@ -221,7 +238,7 @@ static int bundle_fill(const struct lp_crun *crun, const struct lp_crun_node *no
     const struct lp_service *service = order->service;
     struct lp_bundle *bundle = &start->bundle;
     struct lp_arena *arena = &start->arena;
-    const char **argv = lp_arena_new_array(arena, const char *, 6);
+    const char **argv = lp_arena_new_array(arena, const char *, 8);
     argv[0] = "/.limpet/init";
     argv[1] = "--node";
     argv[2] = lp_arena_text(arena, node->mark.name);
@@ -243,8 +260,7 @@ static int bundle_fill(const struct lp_crun *crun, const struct lp_crun_node *no
         return lp_err_set(err, LP_EUNSUPPORTED,
                           "this machine's cgroups (%s) cannot limit memory or processes",
                           lp_cgroup_kind_word(crun->cgroups.kind));
-    bundle->capabilities = service->is_privileged ? lp_caps_all() : lp_caps_default();
-    return lp_caps_change(&bundle->capabilities, &service->cap_add, &service->cap_drop, err);
+    return capabilities_fill(bundle, service, arena, argv + 5, err);
 }
 
 static int start_fill(const struct lp_crun *crun, const struct lp_crun_node *node,
