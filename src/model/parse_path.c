@@ -33,6 +33,10 @@ const char *lp_path_read_text(struct lp_reader *reader, const struct lp_yaml_nod
     struct stat info;
     struct lp_err err;
     LP_OWNS_STR struct lp_str text = {0};
+    if (reader->input->is_canonical) { // what it means must not depend on today's disk
+        lp_mistake_at(reader, node, "the canonical form holds contents, not files");
+        return NULL;
+    }
     if (stat(path, &info) < 0) {
         lp_mistake_at(reader, node, "file %s: %s", path, strerror(errno));
         return NULL;

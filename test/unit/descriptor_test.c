@@ -396,6 +396,37 @@ static void test_interpolation_is_bounded(void **state)
     assert_non_null(strstr(err.text, "nested deeper"));
 }
 
+// Reading the canonical form must not look at the disk, and takes nothing else for granted.
+static void test_canonical_is_closed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *part;
+    } cases[] = {
+        {"configs: {c: {file: /etc/hostname}}\nname: t\nservices: {}\n", "holds contents"},
+        {"name: t\nservices: {a: {image: host, command: x}}\n", "image_hash is missing"},
+        {"name: t\nservices: {a: {image: host, image_hash: x, command: x}}\n", "64 hexa"},
+        {"name: t\nservices: {a: {image: /tmp, image_hash: "
+         "0000000000000000000000000000000000000000000000000000000000000000, command: x}}\n",
+         "not an image of the canonical form"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        LP_OWNS_ARENA struct lp_arena arena = {0};
+        const struct lp_descriptor *d = NULL;
+        struct lp_err err;
+        const struct lp_parse_input input = {.path = "canonical",
+                                             .text = cases[i].text,
+                                             .bytes = strlen(cases[i].text),
+                                             .is_canonical = true};
+        assert_int_equal(lp_descriptor_parse(&input, &arena, &mistakes, &d, &err), LP_EINPUT);
+        assert_non_null(strstr(err.text, cases[i].part));
+    }
+    // And the keys of the canonical form mean nothing in a file of people.
+    static const char text[] = "name: t\nsecrets: {s: {has_content: true}}\n"
+                               "services: {a: {image: host, image_hash: x, command: x}}\n";
+    expect_mistake(text, sizeof(text) - 1, "unknown key 'has_content'");
+}
+
 // A profile that is enabled by "*" or by name; without profiles only services without any.
 static void test_profiles(void **state)
 {
@@ -485,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_durations_and_sizes),
         cmocka_unit_test(test_env_file),
         cmocka_unit_test(test_interpolation_is_bounded),
+        cmocka_unit_test(test_canonical_is_closed),
         cmocka_unit_test(test_profiles),
         cmocka_unit_test(test_examples),
         cmocka_unit_test(test_refused_keys_are_documented),
