@@ -270,7 +270,7 @@ static int options_parse(int argc, char **argv, struct options *options)
         {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
     };
     *options = (struct options){.has_prefix = true};
-    options->has_color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    options->has_color = isatty(STDOUT_FILENO) && (!getenv("NO_COLOR") || !getenv("NO_COLOR")[0]);
     optind = 0; // begin anew: the program's own options were parsed before
     for (int option = 0; (option = getopt_long(argc, argv, "fn:th", known, NULL)) != -1;) {
         char *end = NULL;
