@@ -72,7 +72,7 @@ int lp_descriptor_parse(const struct lp_parse_input *input, struct lp_arena *are
     const char *file = input->path ? input->path : "descriptor";
     struct lp_reader reader = {
         .input = input,
-        .sink = {ret_mistakes, arena, file},
+        .sink = {.mistakes = ret_mistakes, .arena = arena, .file = file},
         .arena = arena,
         .folder = input->is_canonical ? "/" : folder_find(arena, input->path),
         .descriptor = lp_arena_new(arena, struct lp_descriptor),

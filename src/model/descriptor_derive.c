@@ -1,4 +1,5 @@
 // Fills in what follows from the rest: what a service observes, its fingerprints.
+#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -15,6 +16,43 @@ struct derive {
     const char **words; // names of all services
 };
 
+// How many actions begin at or before line:column of the template.
+static size_t actions_before(const char *text, int line, int column)
+{
+    size_t count = 0;
+    int at_line = 1, at_column = 1;
+    for (; *text && (at_line < line || (at_line == line && at_column <= column)); text++) {
+        count += text[0] == '{' && text[1] == '{';
+        at_column = *text == '\n' ? 1 : at_column + ((*text & 0xc0) != 0x80);
+        at_line += *text == '\n';
+    }
+    return count;
+}
+
+// The template's own "line:column: what" becomes a place in the file.
+static void template_refuse(struct lp_reader *reader, const char *text, const char *what)
+{
+    int line = 0, column = 0, bytes = 0;
+    if (sscanf(what, "%d:%d: %n", &line, &column, &bytes) < 2)
+        bytes = 0;
+    size_t count = actions_before(text, line, column);
+    struct lp_place place = lp_token_place(reader, text, "{{", count ? count - 1 : 0);
+    lp_mistake_put(&reader->sink, place, "template: %s", what + bytes);
+}
+
+// How many actions come before the one that mentions the name.
+static size_t mention_find(const char *text, const char *name)
+{
+    size_t count = 0, bytes = strlen(name);
+    for (const char *at = strstr(text, "{{"); at; at = strstr(at + 2, "{{"), count++) {
+        const char *end = strstr(at, "}}");
+        const char *found = strstr(at, name);
+        if (end && found && found < end && strchr(" \t", found[-1]) && strchr(" \t}", found[bytes]))
+            return count;
+    }
+    return 0;
+}
+
 // Check one template; the services that it mentions are added to observes.
 static void template_check(struct derive *derive, const char *text)
 {
@@ -24,18 +62,17 @@ static void template_check(struct derive *derive, const char *text)
     struct lp_err err;
     if (!strstr(text, "{{"))
         return;
-    struct lp_place place = lp_mark_place(reader, text);
     if (lp_template_check(text, reader->arena, &mentioned, &err) < 0) {
-        lp_mistake_put(&reader->sink, place, "template: %s", err.text);
+        template_refuse(reader, text, err.text);
         return;
     }
     for (size_t i = 0; i < mentioned.count; i++) {
         const char *name = mentioned.items[i];
         if (!lp_descriptor_find_service(d, name))
-            lp_mistake_put(&reader->sink, place,
-                           "the template mentions no service of this file: "
-                           "'%s'%s",
-                           name, lp_hint_nearest(reader, name, derive->words, d->service_count));
+            lp_mistake_put(&reader->sink,
+                           lp_token_place(reader, text, "{{", mention_find(text, name)),
+                           "template: no service '%s'%s", name,
+                           lp_hint_nearest(reader, name, derive->words, d->service_count));
         else if (!lp_texts_has(&derive->service->observes, name))
             lp_texts_add(reader->arena, &derive->service->observes, name);
     }

@@ -5,7 +5,7 @@ enum {
     // The descriptor, as text.
     LP_DESCRIPTOR_BYTES_MAX = 1024 * 1024,
     LP_YAML_DEPTH_MAX = 32,
-    LP_YAML_NODES_MAX = 100 * 1000, // after aliases are expanded
+    LP_YAML_NODES_MAX = 100 * 1000,      // after aliases are expanded
     LP_YAML_BYTES_MAX = 8 * 1024 * 1024, // text after aliases and variables are expanded
     LP_YAML_KEY_BYTES_MAX = 512,
     LP_YAML_ANCHORS_MAX = 1024,
@@ -21,13 +21,13 @@ enum {
     LP_OBSERVES_MAX = 16,
     LP_NETWORKS_MAX = 16, // of one infrastructure
     LP_VOLUMES_MAX = 1024,
-    LP_MOUNTS_MAX = 256, // of one service
-    LP_PORTS_MAX = 2048, // of one service, ranges expanded
-    LP_FILES_MAX = 1024,                // configs, and secrets, of one infrastructure
-    LP_CONFIG_BYTES_MAX = 1024 * 1024,  // one config, secret or env_file
-    LP_FILES_BYTES_MAX = 8 * 1024 * 1024, // all files that one descriptor reads as text
+    LP_MOUNTS_MAX = 256,                         // of one service
+    LP_PORTS_MAX = 2048,                         // of one service, ranges expanded
+    LP_FILES_MAX = 1024,                         // configs, and secrets, of one infrastructure
+    LP_CONFIG_BYTES_MAX = 1024 * 1024,           // one config, secret or env_file
+    LP_FILES_BYTES_MAX = 8 * 1024 * 1024,        // all files that one descriptor reads as text
     LP_RECIPE_FILE_BYTES_MAX = 64 * 1024 * 1024, // one source file of a build recipe
-    LP_TEMPLATE_BYTES_MAX = 4 * 1024 * 1024, // a rendered template
+    LP_TEMPLATE_BYTES_MAX = 4 * 1024 * 1024,     // a rendered template
 
     // The controller's tables, unless the configuration says otherwise.
     LP_INFRAS_DEFAULT = 64,

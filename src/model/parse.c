@@ -50,16 +50,15 @@ struct lp_place lp_mark_place(const struct lp_reader *reader, const char *text)
     return mark->text ? mark->node->place : (struct lp_place){0, 0};
 }
 
-// Where the given dollar sign of a scalar stands in the source: the signs appear in the source in
-// the same order as in the scalar, whatever its style.
-static struct lp_place dollar_place(const struct lp_reader *reader, struct lp_place place,
-                                    size_t dollar)
+static struct lp_place token_find(const struct lp_reader *reader, struct lp_place from,
+                                  const char *token, size_t skip)
 {
     const char *text = reader->input->text, *end = text + reader->input->bytes;
+    size_t bytes = strlen(token);
     int line = 1, column = 1;
-    for (; text < end; text++) {
-        bool is_inside = line > place.line || (line == place.line && column >= place.column);
-        if (is_inside && *text == '$' && dollar-- == 0)
+    for (; text + bytes <= end; text++) {
+        bool is_inside = line > from.line || (line == from.line && column >= from.column);
+        if (is_inside && memcmp(text, token, bytes) == 0 && skip-- == 0)
             return (struct lp_place){line, column};
         if (*text == '\n') {
             line++;
@@ -68,7 +67,19 @@ static struct lp_place dollar_place(const struct lp_reader *reader, struct lp_pl
             column++;
         }
     }
-    return place;
+    return from;
+}
+
+struct lp_place lp_token_place(const struct lp_reader *reader, const char *text, const char *token,
+                               size_t skip)
+{
+    if (!reader->mark_capacity)
+        return (struct lp_place){0, 0};
+    const struct lp_yaml_node *node = reader->marks[mark_slot(reader, text)].node;
+    if (!node)
+        return (struct lp_place){0, 0};
+    // Only a whole scalar has its tokens counted from its start.
+    return node->value == text ? token_find(reader, node->place, token, skip) : node->place;
 }
 
 static const char *text_expand(struct lp_reader *reader, struct lp_yaml_node *node)
@@ -81,7 +92,7 @@ static const char *text_expand(struct lp_reader *reader, struct lp_yaml_node *no
                                    .max_bytes = LP_YAML_BYTES_MAX - reader->expanded_bytes};
     const char *result = NULL;
     if (lp_interpolate(&how, node->text, &text, &err) < 0) {
-        lp_mistake_put(&reader->sink, dollar_place(reader, node->place, how.dollar), "%s",
+        lp_mistake_put(&reader->sink, token_find(reader, node->place, "$", how.dollar), "%s",
                        err.text);
     } else {
         result = lp_arena_text_n(reader->arena, lp_str_text(&text), text.bytes);

@@ -50,6 +50,11 @@ struct lp_reader {
 // Remember where a text came from, and find it again. The whole file when it was not remembered.
 void lp_mark_add(struct lp_reader *reader, const char *text, const struct lp_yaml_node *node);
 struct lp_place lp_mark_place(const struct lp_reader *reader, const char *text);
+// The place in the source of the token that has `skip` others before it in the scalar whose value
+// is text; the scalar's own place when it is not found. Tokens stand in the source in the same
+// order as in the value, whatever the style of the scalar.
+struct lp_place lp_token_place(const struct lp_reader *reader, const char *text, const char *token,
+                               size_t skip);
 
 // Single values (parse.c). The kind is checked and variables are expanded.
 const char *lp_parse_text(struct lp_reader *reader, struct lp_yaml_node *node);

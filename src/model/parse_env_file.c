@@ -151,7 +151,8 @@ static void file_read(struct lp_reader *reader, const struct env_file *file,
     if (!text)
         return;
     if (lp_env_file_parse(text, reader->arena, &pairs, &line, &err) < 0) {
-        struct lp_sink sink = {reader->sink.mistakes, reader->arena, path};
+        struct lp_sink sink = {
+            .mistakes = reader->sink.mistakes, .arena = reader->arena, .file = path};
         lp_mistake_put(&sink, (struct lp_place){line, 1}, "%s", err.text);
         return;
     }

@@ -191,13 +191,13 @@ void lp_parse_image(struct lp_reader *reader, const struct lp_yaml_node *key,
         lp_mistake_at(reader, key, "service '%s' has neither image nor build", key->text);
         return;
     }
-    size_t mistakes = reader->sink.mistakes->count;
+    size_t told = reader->sink.told;
     if (image && build)
         lp_mistake_at(reader, key, "service '%s' has both an image and a build recipe", key->text);
     else if (image)
         reference_read(reader, image, ret_image);
     else
         recipe_read(reader, build, ret_image);
-    if (reader->sink.mistakes->count == mistakes)
+    if (reader->sink.told == told)
         hash_derive(reader, given, ret_image);
 }

@@ -22,6 +22,7 @@ static bool mistake_equal(const struct lp_mistake *a, const struct lp_mistake *b
 void lp_mistake_put(struct lp_sink *sink, struct lp_place place, const char *fmt, ...)
 {
     struct lp_mistakes *mistakes = sink->mistakes;
+    sink->told++;
     if (lp_mistakes_is_full(mistakes))
         return;
     char text[900]; // leaves room for file:line:column in an lp_err

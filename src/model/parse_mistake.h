@@ -9,6 +9,7 @@ struct lp_sink { // where mistakes of one file go
     struct lp_mistakes *mistakes;
     struct lp_arena *arena; // owns the texts
     const char *file;
+    size_t told; // calls of lp_mistake_put, also those that added nothing
 };
 
 struct lp_place {

@@ -113,9 +113,9 @@ static void config_read(struct lp_reader *reader, const struct lp_yaml_node *key
     struct file_draft draft = {0};
     config->name = key->text;
     config->content = "";
-    size_t mistakes = reader->sink.mistakes->count;
+    size_t told = reader->sink.told;
     lp_schema_read(reader, &schema, value, &draft);
-    if (reader->sink.mistakes->count > mistakes ||
+    if (reader->sink.told > told ||
         !source_check(reader, key, &draft, "file, content and environment"))
         return;
     if (draft.file)
@@ -140,10 +140,9 @@ static void secret_read(struct lp_reader *reader, const struct lp_yaml_node *key
     struct lp_secret *secret = &reader->descriptor->secrets[reader->descriptor->secret_count++];
     struct file_draft draft = {0};
     secret->name = key->text;
-    size_t mistakes = reader->sink.mistakes->count;
+    size_t told = reader->sink.told;
     lp_schema_read(reader, &schema, value, &draft);
-    if (reader->sink.mistakes->count > mistakes ||
-        !source_check(reader, key, &draft, "file and environment"))
+    if (reader->sink.told > told || !source_check(reader, key, &draft, "file and environment"))
         return;
     secret->file = draft.file;
     secret->content = variable_content(reader, &draft);
