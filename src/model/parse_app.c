@@ -4,7 +4,8 @@
 #include "model/limits.h"
 #include "model/parse_service.h"
 
-enum { SETUP_TIMEOUT_MS = 300 * 1000 };
+// A slow step's attempts must fall into one window, or it would be tried for ever.
+enum { SETUP_TIMEOUT_MS = 300 * 1000, SETUP_WINDOW_MS = 24 * 3600 * 1000 };
 
 void lp_read_command(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
 {
@@ -108,6 +109,7 @@ static struct lp_app_draft draft_inherit(const struct lp_service_draft *service,
         draft.app.reload = (struct lp_reload){.kind = LP_RELOAD_NOTHING};
         lp_restart_default(&draft.app.restart); // of a failed step: again, after its back-off
         draft.app.restart.condition = LP_RESTART_ON_FAILURE;
+        draft.app.restart.window_ms = SETUP_WINDOW_MS;
     }
     return draft;
 }
