@@ -3,11 +3,13 @@
 
 #include "drivers/check.h"
 #include "drivers/crun.h"
+#include "drivers/image.h"
 #include "drivers/network.h"
 
 const struct lp_driver *const lp_drivers[] = {
     &lp_driver_crun,
     &lp_driver_network,
     &lp_driver_check,
+    &lp_driver_image,
 };
 const size_t lp_driver_count = sizeof(lp_drivers) / sizeof(lp_drivers[0]);
