@@ -115,7 +115,7 @@ static int app_compare(const void *a, const void *b)
 // Add the logs of a node; app NULL: all of them.
 static void node_add(struct view *view, const struct lp_found_node *node, const char *app)
 {
-    const char *apps[64];
+    const char *apps[64] = {0};
     size_t count = 0;
     LP_OWNS_DIR DIR *folder = opendir(node->log_folder);
     struct dirent *entry = NULL;
@@ -270,7 +270,8 @@ static int options_parse(int argc, char **argv, struct options *options)
         {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
     };
     *options = (struct options){.has_prefix = true};
-    options->has_color = isatty(STDOUT_FILENO) && (!getenv("NO_COLOR") || !getenv("NO_COLOR")[0]);
+    const char *no_color = getenv("NO_COLOR");
+    options->has_color = isatty(STDOUT_FILENO) && !(no_color && no_color[0]);
     optind = 0; // begin anew: the program's own options were parsed before
     for (int option = 0; (option = getopt_long(argc, argv, "fn:th", known, NULL)) != -1;) {
         char *end = NULL;

@@ -145,11 +145,13 @@ int lp_nodes_find(const char *root, const char *infra, const char *target, struc
 int lp_node_find(const char *root, const char *infra, const char *target, struct lp_arena *arena,
                  struct lp_found_node *ret_node, struct lp_err *err)
 {
-    struct lp_found_nodes nodes;
+    struct lp_found_nodes nodes = {0};
     int code = lp_nodes_find(root, infra, target, arena, &nodes, err);
     if (code < 0)
         return code;
-    if (nodes.count != 1)
+    if (nodes.count == 0)
+        return lp_err_set(err, LP_ENOTFOUND, "no node %s", target);
+    if (nodes.count > 1)
         return lp_err_set(err, LP_ECONFLICT, "%s is several nodes: %s/%s, %s/%s%s", target,
                           nodes.items[0].infra, nodes.items[0].name, nodes.items[1].infra,
                           nodes.items[1].name, nodes.count > 2 ? ", ..." : "");

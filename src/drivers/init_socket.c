@@ -19,7 +19,7 @@ static int address_make(const char *path, struct sockaddr_un *ret_address, int *
     *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
     const char *slash = strrchr(path, '/');
     if (strlen(path) < sizeof(ret_address->sun_path)) {
-        strcpy(ret_address->sun_path, path);
+        memcpy(ret_address->sun_path, path, strlen(path) + 1);
         return 0;
     }
     char folder[4096];

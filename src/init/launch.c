@@ -100,9 +100,9 @@ static void environment_set(const struct lp_launch *launch, const struct lp_user
     for (char **pair = launch->env; *pair; pair++)
         putenv(*pair);
     if (launch->mark) {
-        char *mark = strdup(launch->mark);
-        if (mark)
-            putenv(mark);
+        static char mark[96]; // the environment keeps it
+        snprintf(mark, sizeof(mark), "%s", launch->mark);
+        putenv(mark);
     }
 }
 

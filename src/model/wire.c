@@ -103,7 +103,7 @@ long lp_wire_parse(const char *bytes, size_t count, struct lp_wire_frame *ret_fr
         .payload = bytes + LP_WIRE_HEADER_BYTES,
         .bytes = payload,
     };
-    return (long)(LP_WIRE_HEADER_BYTES + payload);
+    return LP_WIRE_HEADER_BYTES + (long)payload;
 }
 
 int lp_wire_next(const struct lp_wire_frame *frame, size_t *cursor, struct lp_wire_field *ret_field)
