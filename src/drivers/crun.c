@@ -229,8 +229,11 @@ static int driver_wait_fd(void *self)
 // limpet-init lies beside the program, or where it was built or installed.
 static int init_find(char ret_path[512], struct lp_err *err)
 {
-    static const char *const places[] = {"limpet-init", "src/init/limpet-init",
-                                         "../init/limpet-init", "../../src/init/limpet-init",
+    static const char *const places[] = {"limpet-init",
+                                         "src/init/limpet-init",
+                                         "../init/limpet-init",
+                                         "../src/init/limpet-init",
+                                         "../../src/init/limpet-init",
                                          "../libexec/limpet/limpet-init"};
     char self[256];
     const char *given = getenv("LIMPET_INIT");

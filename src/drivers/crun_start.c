@@ -236,7 +236,10 @@ void lp_crun_start_ended(void *context, const struct lp_child_exit *exit)
     struct lp_err err = {0};
     node->phase = LP_CRUN_WAITING;
     if (exit->status != 0 || exit->is_timed_out) {
-        crun_failed(crun, node, exit);
+        if (node->is_fencing) // that is why it ended
+            lp_crun_fence(crun, node);
+        else
+            crun_failed(crun, node, exit);
         return;
     }
     if (lp_crun_attach(crun, node, &err) < 0 || lp_crun_link(crun, node, &err) < 0) {
