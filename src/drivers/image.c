@@ -136,7 +136,7 @@ static const char *reason_of(struct build *build)
                      ? facts.st_size - OUTPUT_LAST_BYTES
                      : 0;
     ssize_t bytes = pread(build->log_fd, text, OUTPUT_LAST_BYTES, from);
-    char *last = "no output";
+    const char *last = "no output";
     for (char *line = bytes > 0 ? strtok(text, "\n") : NULL; line; line = strtok(NULL, "\n")) {
         if (lp_text_starts(line, "E: "))
             return line;
@@ -146,7 +146,7 @@ static const char *reason_of(struct build *build)
     return last;
 }
 
-static void on_exit(void *context, const struct lp_child_exit *exit)
+static void build_ended(void *context, const struct lp_child_exit *exit)
 {
     struct image_driver *driver = context;
     struct build *build = driver->builds;
@@ -248,7 +248,7 @@ static int image_collect(void *self, struct lp_inbox *inbox, struct lp_err *err)
     for (struct build *build = driver->builds; build; build = build->next)
         if (build->is_running)
             progress_tell(driver, build);
-    lp_children_collect(driver->children, on_exit, driver);
+    lp_children_collect(driver->children, build_ended, driver);
     builds_start(driver);
     if (driver->builds)
         timer_set(driver, LOOK_EVERY_MS);
