@@ -1,4 +1,5 @@
 // Reads health checks and readiness checks.
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,19 +22,38 @@ struct check_draft {
     bool is_disabled, has_test;
 };
 
+// http://HOST[:PORT][/PATH], where HOST is localhost (the node) or an IPv4 address. NULL, or what
+// is wrong with it.
+static const char *url_fault(const char *url)
+{
+    char host[INET_ADDRSTRLEN] = {0}, *end;
+    struct in_addr address;
+    if (lp_text_starts(url, "https://"))
+        return "a check speaks http, not https";
+    for (const char *c = url; *c; c++)
+        if ((unsigned char)*c <= ' ' || *c == 0x7f)
+            return "a URL holds no blanks";
+    size_t bytes = lp_text_starts(url, "http://") ? strcspn(url + 7, ":/?#") : 0;
+    if (!bytes)
+        return "a URL is written http://localhost:8080/health";
+    if (bytes < sizeof(host))
+        memcpy(host, url + 7, bytes);
+    if (strcmp(host, "localhost") != 0 && inet_pton(AF_INET, host, &address) != 1)
+        return "the host must be localhost, which is the node, or an IPv4 address";
+    const char *rest = url + 7 + bytes;
+    if (*rest != ':')
+        return NULL;
+    unsigned long port = isdigit((unsigned char)rest[1]) ? strtoul(rest + 1, &end, 10) : 0;
+    return port < 1 || port > 65535 || !strchr("/?", *end) ? "its port is not within 1 to 65535"
+                                                           : NULL;
+}
+
 static void url_read(struct lp_reader *reader, struct lp_yaml_node *node, struct lp_check *check)
 {
     const char *url = lp_parse_text(reader, node);
-    if (!url)
-        return;
-    const char *rest = lp_text_starts(url, "http://")    ? url + 7
-                       : lp_text_starts(url, "https://") ? url + 8
-                                                         : NULL;
-    bool is_good = rest && *rest && *rest != '/' && *rest != ':';
-    for (const char *c = url; *c; c++)
-        is_good = is_good && (unsigned char)*c > ' ' && *c != 0x7f;
-    if (!is_good)
-        lp_mistake_at(reader, node, "'%s' is not a URL such as http://localhost:8080/health", url);
+    const char *fault = url ? url_fault(url) : NULL;
+    if (fault)
+        lp_mistake_at(reader, node, "'%s': %s", url, fault);
     check->url = url;
 }
 
