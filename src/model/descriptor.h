@@ -129,7 +129,7 @@ struct lp_recipe_file {
 };
 
 struct lp_recipe {    // how Limpet builds an image
-    const char *base; // "debian:bookworm" or any image reference
+    const char *base; // "debian:bookworm" or any image reference, paths absolute
     struct lp_texts packages;
     struct lp_recipe_file *files; // copied before the run steps
     size_t file_count;
@@ -172,7 +172,7 @@ struct lp_service {
     uint32_t pids;          // 0: none
     uint32_t stop_grace_ms; // of the whole node
     bool is_read_only, is_privileged;
-    struct lp_texts cap_add, cap_drop;
+    struct lp_texts cap_add, cap_drop; // "CAP_NET_ADMIN", "ALL"
     struct lp_pairs labels;
     struct lp_texts observes; // services whose addresses its templates mention; derived
     bool owns_state;          // has a volume or bind mount that is writable; derived
@@ -194,7 +194,7 @@ struct lp_config {
     bool is_template;    // inline content is; file contents are taken as they are
 };
 
-struct lp_secret {
+struct lp_secret { // neither file nor content: the canonical text was read, which has no content
     const char *name;
     const char *file;    // absolute path, or NULL
     const char *content; // taken from an environment variable, or NULL; never printed
