@@ -15,6 +15,23 @@ static void log_is(struct fixture *fixture, const char *name, const char *wanted
     lp_str_release(&text);
 }
 
+// Until that text is in the log: the script has come that far.
+static void log_wait(struct fixture *fixture, const char *name, const char *wanted)
+{
+    char path[128];
+    struct lp_str text = {0};
+    int64_t end_ms = now_ms() + WAIT_MS;
+    snprintf(path, sizeof(path), "%s/log/%s", fixture->folder, name);
+    while (now_ms() < end_ms && !strstr(lp_str_text(&text), wanted)) {
+        usleep(2000);
+        lp_str_clear(&text);
+        if (lp_file_read(path, 1 << 20, &text, NULL) < 0)
+            continue; // not there yet
+    }
+    assert_non_null(strstr(lp_str_text(&text), wanted));
+    lp_str_release(&text);
+}
+
 static void test_exit_code(void **state)
 {
     struct fixture *fixture = *state;
@@ -64,7 +81,7 @@ static void test_stop(void **state)
     struct lp_err err;
     start(fixture, 0, 1, "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done");
     expect(fixture, LP_INIT_STARTED);
-    usleep(100 * 1000); // until the trap is set
+    log_wait(fixture, "app.log", "up");
     assert_int_equal(lp_init_link_stop_app(fixture->link, 0, 1, 5000, &err), 0);
     assert_int_equal(expect(fixture, LP_INIT_EXITED)->status, 3);
     log_is(fixture, "app.log", "up\nbye\n");
@@ -80,11 +97,11 @@ static void test_stop_of_the_deaf(void **state)
     struct lp_err err;
     start(fixture, 0, 1, "trap '' TERM; echo up; while :; do sleep 0.05; done");
     expect(fixture, LP_INIT_STARTED);
-    usleep(50 * 1000);
+    log_wait(fixture, "app.log", "up");
     int64_t begin_ms = now_ms();
     assert_int_equal(lp_init_link_stop_app(fixture->link, 0, 1, 150, &err), 0);
     assert_int_equal(expect(fixture, LP_INIT_EXITED)->status, 256 + SIGKILL);
-    assert_in_range(now_ms() - begin_ms, 140, 2000);
+    assert_in_range(now_ms() - begin_ms, 140, WAIT_MS);
 }
 
 static void test_stop_of_the_frozen(void **state)
@@ -109,8 +126,8 @@ static void test_family_dies(void **state)
     char script[512];
     snprintf(script, sizeof(script),
              "sleep 61 & echo $! >>%s; setsid sleep 62 & (setsid sh -c 'echo $$ >>%s; exec sleep "
-             "63' &); sleep 0.1; echo; kill -9 $$",
-             path, path);
+             "63' &); until [ $(wc -l <%s) = 2 ]; do sleep 0.01; done; kill -9 $$",
+             path, path, path);
     start(fixture, 0, 1, script);
     expect(fixture, LP_INIT_STARTED);
     assert_int_equal(expect(fixture, LP_INIT_EXITED)->status, 256 + SIGKILL);
@@ -209,11 +226,12 @@ static void test_reconnect(void **state)
     struct fixture *fixture = *state;
     struct lp_err err;
     start(fixture, 0, 1, "exec sleep 60");
-    start(fixture, 1, 1, "sleep 0.05; exit 9");
     expect(fixture, LP_INIT_STARTED);
-    expect(fixture, LP_INIT_STARTED);
+    start(fixture, 1, 1, "exec sleep 60");
+    pid_t pid = expect(fixture, LP_INIT_STARTED)->pid;
     lp_init_link_close(fixture->link);
-    usleep(150 * 1000); // it exits while nobody listens
+    kill(pid, SIGKILL); // it exits while nobody listens
+    assert_true(is_gone(pid));
     link_open(fixture);
     assert_int_equal(lp_init_link_list(fixture->link, &err), 0);
     const struct lp_init_news *news = expect(fixture, LP_INIT_STATE);
@@ -221,7 +239,7 @@ static void test_reconnect(void **state)
     news = expect(fixture, LP_INIT_STATE);
     assert_int_equal(news->app, 1);
     assert_int_equal(news->phase, LP_INIT_ENDED);
-    assert_int_equal(news->status, 9);
+    assert_int_equal(news->status, 256 + SIGKILL);
     expect(fixture, LP_INIT_SYNCED);
 }
 
@@ -293,17 +311,19 @@ static void test_stop_all_in_reverse(void **state)
 {
     struct fixture *fixture = *state;
     struct lp_err err;
-    char script[256];
+    char script[256], name[16], log[32];
     int status = 0;
     for (uint32_t i = 0; i < 3; i++) {
+        struct lp_init_start order = {.app = i, .run = 1, .stop_signal = SIGINT, .name = name};
+        snprintf(name, sizeof(name), "app%u", i);
+        snprintf(log, sizeof(log), "%s.log", name);
         snprintf(script, sizeof(script),
                  "trap 'echo %u >>%s/order; exit 0' INT; echo; while :; do sleep 0.02; done", i,
                  fixture->folder);
-        start_with(fixture, (struct lp_init_start){.app = i, .run = 1, .stop_signal = SIGINT},
-                   script);
+        start_with(fixture, order, script);
         expect(fixture, LP_INIT_STARTED);
+        log_wait(fixture, log, "\n"); // the trap is set
     }
-    usleep(100 * 1000);
     assert_int_equal(lp_init_link_stop_all(fixture->link, 5000, &err), 0);
     for (uint32_t i = 0; i < 3; i++)
         assert_int_equal(expect(fixture, LP_INIT_EXITED)->app, 2 - i);
