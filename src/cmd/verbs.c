@@ -32,6 +32,8 @@ const struct lp_verb lp_verb_logs = {
 const struct lp_verb *const lp_verbs[] = {
     &lp_verb_logs,
     &lp_verb_exec,
+    &lp_verb_doctor,
+    &lp_verb_forward,
     &lp_verb_version,
 };
 const size_t lp_verb_count = sizeof(lp_verbs) / sizeof(*lp_verbs);

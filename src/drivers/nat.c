@@ -254,3 +254,13 @@ int lp_nat_remove(const struct lp_nat *nat, struct lp_err *err)
         code = forward_restore(nat->host_fd, err);
     return code < 0 ? lp_err_wrap(err, "remove the way out (nat)") : 0;
 }
+
+int lp_nat_try(struct lp_err *err)
+{
+    LP_OWNS_FD int netns_fd = -1;
+    LP_OWNS_STR struct lp_str rules = {0};
+    const struct lp_network_mark mark = {.row_count = 1, .rows = {{.has_nat = true}}};
+    lp_nat_inner_print(&mark, &rules);
+    int code = lp_netns_open_own(&netns_fd, err);
+    return code < 0 ? code : rules_run(netns_fd, lp_str_text(&rules), err);
+}

@@ -25,3 +25,7 @@ LP_MUST_CHECK int lp_nat_remove(const struct lp_nat *nat, struct lp_err *err);
 void lp_nat_inner_print(const struct lp_network_mark *mark, struct lp_str *ret_text);
 void lp_nat_outer_print(const struct lp_network_mark *mark, const char *table, const char *link,
                         struct lp_str *ret_text);
+
+// Would the kernel take such rules? Tried in the caller's namespace, which keeps them: to be called
+// in one that is thrown away. LP_EIO, LP_EUNSUPPORTED: no, and why.
+LP_MUST_CHECK int lp_nat_try(struct lp_err *err);

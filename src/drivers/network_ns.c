@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -89,12 +90,35 @@ int lp_netns_make(const char *path, bool *ret_is_new, struct lp_err *err)
     return 0;
 }
 
+// The first `ip netns add` of a machine mounts /run/netns over itself, which hides what was pinned
+// there before and keeps it busy. Seen from a mount namespace in which that cover is taken off, the
+// file can be removed; the kernel then drops the hidden mount everywhere.
+static void covered_remove(const char *path)
+{
+    pid_t pid = fork();
+    if (pid > 0)
+        (void)waitpid(pid, NULL, 0);
+    if (pid != 0)
+        return;
+    if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
+        for (int covers = 0; covers < 4; covers++) {
+            while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
+            }
+            if (unlink(path) == 0 || umount2("/run/netns", MNT_DETACH) < 0)
+                break;
+        }
+    }
+    _exit(0);
+}
+
 int lp_netns_remove(const char *path, struct lp_err *err)
 {
     // Pinned more than once only if somebody else did so; unlink(2) also drops what other mount
     // namespaces still see there.
     while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
     }
+    if (unlink(path) < 0 && errno == EBUSY)
+        covered_remove(path);
     if (unlink(path) < 0 && errno != ENOENT)
         return lp_err_set(err, LP_EIO, "remove %s: %s", path, strerror(errno));
     return 0;

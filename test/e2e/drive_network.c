@@ -91,6 +91,7 @@ static void wait_for(const char *word, int64_t limit_ms)
         poll(fds, DRIVERS, (int)left_ms);
         collect();
     }
+    printf("heard\n");
 }
 
 static void begin(const struct lp_order *order)
