@@ -39,7 +39,7 @@ static void service_set(struct lp_state *s, const struct lp_event *event)
     bool is_other_number = service->row.want.replicas != event->service_want.replicas;
     service->row.want = event->service_want;
     named_mark(s, &service->row.want);
-    if (is_other_number)
+    if (is_other_number || !service->row.is_wanted) // what was taken away comes back as described
         service->by_hand = LP_NONE;
     service->row.is_wanted = true;
     service->row.replicas =

@@ -24,6 +24,7 @@ void lp_detect_reading(struct lp_state *s, uint32_t node_id, uint32_t app_id, bo
                     app->row.phase == LP_APP_SUSPECT;
     if (!is_alive || app_id >= lp_service_get(s, node->row.service)->app_want_count)
         return;
+    app->watch_due_ms = 0;
     if (is_ok) {
         reading_ok(s, node_id, app_id);
         return;

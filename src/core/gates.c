@@ -40,7 +40,7 @@ bool lp_gate_node(struct lp_state *s, uint32_t id)
     if (lp_infra_get(s, node->row.infra)->row.network_phase != 2 ||
         lp_image_get(s, want->image)->phase != LP_IMAGE_READY)
         return false;
-    if (node->row.incarnation > 0 && node->is_ever_passed)
+    if (node->is_ever_passed)
         return true;
     for (uint32_t i = 0; i < want->depend_count; i++)
         if (!service_depend_is_met(s, &want->depends[i]))

@@ -49,7 +49,7 @@ static void start(struct lp_state *s, uint32_t id, struct lp_planner *planner)
     struct lp_because because = node->because;
     if (because.reason == LP_REASON_NONE)
         because = lp_because_of(s, LP_REASON_WANTED, 0);
-    node->row.restarts += node->row.incarnation > 0 && because.reason != LP_REASON_CHANGED;
+    node->row.restarts += node->is_ever_passed && because.reason != LP_REASON_CHANGED;
     node->row.incarnation++;
     node->row.phase = LP_NODE_STARTING;
     node->has_root = true;

@@ -1,7 +1,10 @@
 // Reconcile, applications of a node that is up.
 #include "core/phases.h"
 
-enum { UNANSWERED_MAX = 3 }; // orders without a reply that make a node mute
+enum {
+    UNANSWERED_MAX = 3,           // orders without a reply that make a node mute
+    FIRST_READING_MS = 60 * 1000, // the longest that a new sensor may be silent
+};
 
 static struct lp_action action_of(const struct lp_node_inside *node, uint32_t id, uint32_t app,
                                   uint32_t run)
@@ -79,9 +82,14 @@ static void watch(struct lp_state *s, uint32_t id, uint32_t app_id, struct lp_pl
         return;
     bool is_for_readiness = want->has_readiness && (!want->has_health || !app->ready_ms);
     uint8_t as = is_for_readiness ? LP_WATCH_READINESS : LP_WATCH_HEALTH;
-    if (app->watched_as == as)
+    if (app->watched_as == as && (!app->watch_due_ms || s->now_ms < app->watch_due_ms)) {
+        if (app->watch_due_ms)
+            lp_planner_wait(planner, app->watch_due_ms);
         return;
+    }
     app->watched_as = as;
+    app->watch_due_ms = s->now_ms + FIRST_READING_MS;
+    lp_planner_wait(planner, app->watch_due_ms);
     sensor(s, id, app_id, LP_ACTION_WATCH, planner);
 }
 

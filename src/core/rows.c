@@ -154,7 +154,10 @@ uint32_t lp_node_add(struct lp_state *s, uint32_t service)
     struct lp_node_inside *node = lp_node_get(s, id);
     uint32_t next_free = node->next;
     bool was_dirty = node->is_dirty; // it may still stand in the ring
-    *node = (struct lp_node_inside){.is_dirty = was_dirty};
+    // Lives are counted on through all rows that had this id: a late word of an earlier row's life
+    // is never taken for one of this row's.
+    uint32_t lives = node->row.incarnation;
+    *node = (struct lp_node_inside){.is_dirty = was_dirty, .row.incarnation = lives};
     if (!lp_node_apps_resize(s, id, owner->app_want_count)) {
         node->next = next_free;
         return LP_NONE;
@@ -167,6 +170,7 @@ uint32_t lp_node_add(struct lp_state *s, uint32_t service)
                                      .infra = owner->row.infra,
                                      .service = service,
                                      .host = LP_NONE,
+                                     .incarnation = lives,
                                      .since_ms = s->now_ms};
     node->row.address_index = address_take(s, owner->row.infra);
     uint32_t after = find_place(s, owner, &node->row.ordinal);
@@ -195,7 +199,9 @@ void lp_node_remove(struct lp_state *s, uint32_t id)
     block_give(s, &s->app_blocks, app_next_free, node->app_first, node->app_count);
     lp_timer_set(s, lp_timer_id(s, LP_TIMER_NODE, id), INT64_MAX);
     bool was_dirty = node->is_dirty;
-    *node = (struct lp_node_inside){.is_dirty = was_dirty, .next = s->free_node};
+    uint32_t lives = node->row.incarnation;
+    *node = (struct lp_node_inside){
+        .is_dirty = was_dirty, .next = s->free_node, .row.incarnation = lives};
     s->free_node = id;
 }
 

@@ -29,6 +29,7 @@ struct lp_app_inside {
     uint8_t no_help;   // restarts in this node since it was last ready for a while
     uint32_t attempts; // failures in the window
     int64_t window_start_ms, started_ms, ready_ms, next_try_ms;
+    int64_t watch_due_ms;      // no reading by then: the sensor is ordered again; 0: it has spoken
     struct lp_because because; // of the next start
     struct lp_order_slot order;
     uint32_t next_free; // block allocator

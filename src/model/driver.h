@@ -28,8 +28,11 @@ struct lp_driver {
     // is told, put one LP_EVENT_DRIVERS_SYNCED: the engine journals one when every driver has.
     int (*open)(const struct lp_driver_env *env, void **ret_self, struct lp_err *err);
     // Begin the order; returns at once. Beginning twice with one action.id does no harm: the
-    // reply is sent again. REMOVE_NODE must work when only ids are known (names NULL). An error is reported as the matching ..._FAILED event by the engine
-    // where there is one, else the order is given again after a while.
+    // reply is sent again. REMOVE_NODE must work when only ids are known (names NULL). An error is
+    // reported as the matching ..._FAILED event by the engine where there is one, else the order
+    // is given again after a while. So START_NODE and START_APP fail here only when nothing of that
+    // life or run is there; what an earlier begin of the same order has started is told (NODE_UP,
+    // APP_STARTED) instead.
     int (*begin)(void *self, const struct lp_order *order, struct lp_err *err);
     // Tell what happened since the last call. Never blocks.
     int (*collect)(void *self, struct lp_inbox *inbox, struct lp_err *err);
