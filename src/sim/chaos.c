@@ -144,6 +144,9 @@ static void host_break(struct lp_world *world)
     world->hosts[host] = (struct lp_world_host){.is_dead = true, .serial = ++world->serials};
     lp_world_say(world, "host %u dies", host);
     host_ends(world, host);
+    for (uint32_t node = 0; node < world->limits.nodes; node++)
+        if (world->lives[node].is_there && world->lives[node].host == host)
+            lp_world_root_lose(world, node); // its disks do not come back with it
     struct lp_happening told = {
         .happen = host_told, .node = host, .serial = world->hosts[host].serial};
     lp_world_later(world, lp_world_between(world, 1000, 30000), told);

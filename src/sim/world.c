@@ -35,6 +35,7 @@ void lp_world_init(struct lp_world *world, const struct lp_sim_config *config,
                                        .images = 16,
                                        .hosts = LP_SIM_HOSTS_MAX};
     world->lives = lp_heap_take(world->limits.nodes * sizeof(*world->lives));
+    world->services = lp_heap_take(world->limits.services * sizeof(*world->services));
     world->infras = lp_heap_take(world->limits.infras * sizeof(*world->infras));
     lp_world_store_init(world);
     lp_people_init(world);
@@ -49,6 +50,7 @@ void lp_world_release(struct lp_world *world)
     for (uint32_t i = 0; i < world->limits.infras; i++)
         lp_str_release(&world->infras[i].names);
     lp_heap_free(world->infras);
+    lp_heap_free(world->services);
     lp_heap_free(world->lives);
     lp_world_store_release(world);
 }
@@ -98,6 +100,12 @@ void lp_world_later(struct lp_world *world, int64_t delay_ms, struct lp_happenin
 {
     happening.at_ms = world->now_ms + delay_ms;
     lp_queue_add(&world->queue, &happening);
+}
+
+void lp_world_add_node_name(const struct lp_world *world, uint32_t node, struct lp_str *ret_text)
+{
+    const struct lp_node_row *row = lp_state_node(lp_engine_state(world->engine), node);
+    lp_str_printf(ret_text, "%s-%u", world->services[row->service], row->ordinal);
 }
 
 struct lp_life *lp_world_find_life(struct lp_world *world, uint32_t node, uint32_t incarnation)

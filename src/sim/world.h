@@ -46,7 +46,7 @@ struct lp_world_app {
     int32_t status;
     uint64_t serial;        // of this run
     uint64_t watch_serial;  // of this sensor
-    int64_t started_ms[16]; // the last starts, for the budget
+    int64_t started_ms[24]; // the last starts, for the budget
     uint32_t starts;
     uint32_t max_attempts, window_ms;
     uint8_t restart; // enum lp_restart_condition
@@ -110,6 +110,7 @@ struct lp_world {
     int64_t tell_at_ms;       // this time
     uint64_t serials;
     struct lp_life *lives;         // [limits.nodes]
+    char (*services)[64];          // [limits.services]: their names, as the journal has them
     struct lp_world_infra *infras; // [limits.infras]
     struct lp_world_host hosts[LP_SIM_HOSTS_MAX];
     char images[LP_SIM_IMAGES_MAX][65]; // hashes of those that are complete
@@ -148,6 +149,8 @@ void lp_world_later(struct lp_world *world, int64_t delay_ms, struct lp_happenin
 // Tell the controller. is_reply: may be lost; what is not a reply may only be late.
 void lp_world_tell(struct lp_world *world, const struct lp_event *event, bool is_reply);
 // The life of this incarnation, or NULL.
+// "s0-1": of the row that the controller has under this id.
+void lp_world_add_node_name(const struct lp_world *world, uint32_t node, struct lp_str *ret_text);
 struct lp_life *lp_world_find_life(struct lp_world *world, uint32_t node, uint32_t incarnation);
 void lp_world_crash(struct lp_world *world, const char *where);
 
@@ -167,6 +170,7 @@ void lp_world_driver_use(struct lp_world *world); // whom the next open is for
 void lp_world_begin_node(struct lp_world *world, const struct lp_order *order);
 void lp_world_begin_app(struct lp_world *world, const struct lp_order *order);
 void lp_world_begin_place(struct lp_world *world, const struct lp_order *order);
+void lp_world_root_lose(struct lp_world *world, uint32_t node);
 void lp_world_life_end(struct lp_world *world, uint32_t node, int32_t status, bool is_oom);
 void lp_world_app_end(struct lp_world *world, uint32_t node, uint32_t app, int32_t status);
 void lp_world_tell_life(struct lp_world *world, uint32_t node);
@@ -184,4 +188,5 @@ void lp_judge_step(struct lp_world *world); // after each turn of the loop
 // Is the world as people want it? When not, why is written to ret_why.
 bool lp_judge_is_settled(struct lp_world *world, bool may_have_given_up, struct lp_str *ret_why);
 size_t lp_judge_first_difference(const void *a, const void *b, size_t bytes);
-void lp_judge_empty(struct lp_world *world); // after down: nothing is left
+void lp_judge_forgive(struct lp_world *world); // a person restarts: budgets begin anew
+void lp_judge_empty(struct lp_world *world);   // after down: nothing is left

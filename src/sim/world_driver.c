@@ -77,6 +77,18 @@ static void order_say(struct lp_world *world, const struct lp_order *order)
     lp_str_release(&text);
 }
 
+// What an earlier begin of the same order has started, a driver finds and tells.
+static bool may_refuse(struct lp_world *world, const struct lp_action *action)
+{
+    const struct lp_life *life = lp_world_find_life(world, action->node, action->incarnation);
+    if (action->kind == LP_ACTION_START_NODE)
+        return !life;
+    if (action->kind == LP_ACTION_START_APP)
+        return !life || action->app >= life->app_count ||
+               life->apps[action->app].run != action->run;
+    return true;
+}
+
 static int begin(void *self, const struct lp_order *order, struct lp_err *err)
 {
     struct lp_world *world = self;
@@ -87,7 +99,7 @@ static int begin(void *self, const struct lp_order *order, struct lp_err *err)
         return 0; // in truth the daemon does not get here
     order_say(world, order);
     lp_judge_order(world, order);
-    if (lp_world_chance(world, world->faults.order_refused)) {
+    if (may_refuse(world, &order->action) && lp_world_chance(world, world->faults.order_refused)) {
         lp_world_say(world, "refused");
         return lp_err_set(err, LP_EIO, "the machine refuses");
     }

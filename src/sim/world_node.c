@@ -200,6 +200,14 @@ static void tell_gone(struct lp_world *world, uint32_t node, uint32_t incarnatio
     lp_world_tell(world, &event, true);
 }
 
+void lp_world_root_lose(struct lp_world *world, uint32_t node)
+{
+    struct lp_life *life = &world->lives[node];
+    int64_t last_mail_ms = life->last_mail_ms;
+    memset(life, 0, sizeof(*life));
+    life->last_mail_ms = last_mail_ms;
+}
+
 static void node_goes(struct lp_world *world, const struct lp_happening *this)
 {
     struct lp_life *life = lp_world_find_life(world, this->node, this->incarnation);
@@ -207,9 +215,7 @@ static void node_goes(struct lp_world *world, const struct lp_happening *this)
         if (life->phase != LP_LIFE_DEAD)
             lp_world_life_end(world, this->node, 256 + 9, false);
         lp_world_say(world, "gone: %s/%s", life->infra_name, life->name);
-        int64_t last_mail_ms = life->last_mail_ms;
-        memset(life, 0, sizeof(*life));
-        life->last_mail_ms = last_mail_ms;
+        lp_world_root_lose(world, this->node);
     }
     tell_gone(world, this->node, this->incarnation);
 }

@@ -55,7 +55,7 @@ static void image_done(struct lp_world *world, const struct lp_happening *this)
     lp_event_init(&event, is_failed ? LP_EVENT_IMAGE_FAILED : LP_EVENT_IMAGE_READY);
     event.image = this->image;
     event.text = is_failed ? "the simulated download broke off" : NULL;
-    lp_world_tell(world, &event, true);
+    lp_world_tell(world, &event, false); // a child's exit, which is never missed
 }
 
 static void image_ensure(struct lp_world *world, const struct lp_order *order)

@@ -42,6 +42,8 @@ static void shadow_fold(struct lp_world *world, const struct lp_record *record)
     else if (event.seq != record->seq || event.at_ms != record->at_ms)
         lp_world_accuse(world, "law 5 (replay)", "the record's seq or time is not the event's: %s",
                         record->body);
+    if (!world->is_broken && event.kind == LP_EVENT_SERVICE_SET && event.text)
+        snprintf(world->services[event.service], sizeof(world->services[0]), "%s", event.text);
     struct lp_action actions[PLAN_CAPACITY];
     struct lp_plan plan = {.capacity = PLAN_CAPACITY, .actions = actions};
     if (!world->is_broken)
