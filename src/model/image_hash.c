@@ -11,10 +11,9 @@
 #include "base/str.h"
 #include "model/limits.h"
 
-static bool is_tar_name(const char *path)
+bool lp_image_is_tar_name(const char *path)
 {
-    static const char *const suffixes[] = {".tar",    ".tar.gz",  ".tgz",
-                                           ".tar.xz", ".tar.zst", ".tar.bz2"};
+    static const char *const suffixes[] = {".tar", ".tar.gz", ".tar.xz", ".tar.zst"};
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++)
         if (lp_text_ends(path, suffixes[i]))
             return true;
@@ -52,7 +51,7 @@ int lp_image_reference_parse(const char *text, const struct lp_path_resolver *pa
     if (lp_text_starts(text, "oci:"))
         return oci_parse(text + 4, paths, arena, ret_image, err);
     bool is_path = strchr("/.~", text[0]) != NULL; // also the empty text, which is refused below
-    if (*text && (is_path || is_tar_name(text))) {
+    if (*text && (is_path || lp_image_is_tar_name(text))) {
         ret_image->reference = paths->resolve(paths->context, text);
         if (stat(ret_image->reference, &info) < 0)
             return lp_err_set(err, LP_EINPUT, "image %s: %s", ret_image->reference,

@@ -18,3 +18,4 @@ struct lp_path_resolver {
 LP_MUST_CHECK int lp_image_reference_parse(const char *text, const struct lp_path_resolver *paths,
                                            struct lp_arena *arena, struct lp_image *ret_image,
                                            struct lp_err *err);
+bool lp_image_is_tar_name(const char *path); // .tar, .tar.gz, .tar.xz, .tar.zst

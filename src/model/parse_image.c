@@ -26,6 +26,13 @@ static void base_read(struct lp_reader *reader, struct lp_yaml_node *value, void
         return;
     if (lp_image_reference_parse(text, &paths, reader->arena, &base, &err) < 0)
         lp_mistake_at(reader, value, "%s", err.text);
+    else if (base.kind == LP_IMAGE_HOST)
+        lp_mistake_at(reader, value, "a recipe cannot build upon 'host'; take debian:bookworm");
+    else if (base.kind == LP_IMAGE_TAR && !lp_image_is_tar_name(base.reference))
+        lp_mistake_at(reader, value,
+                      "'%s' is not named as a tar file: .tar, .tar.gz, .tar.xz or "
+                      ".tar.zst",
+                      text);
     else if (base.kind == LP_IMAGE_OCI)
         recipe->base = lp_arena_printf(reader->arena, "oci:%s", base.reference);
     else if (base.kind != LP_IMAGE_REGISTRY)

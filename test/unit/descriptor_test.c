@@ -274,8 +274,8 @@ static void test_image_hashes(void **state)
     const char *text = lp_arena_printf(
         &arena,
         "name: t\nservices:\n  a: {image: %s, command: x}\n"
-        "  b: {command: x, build: {base: host, files: [{path: /f, source: %s}]}}\n"
-        "  c: {command: x, build: {base: host, files: [{path: /f, content: one}]}}\n"
+        "  b: {command: x, build: {base: debian:bookworm, files: [{path: /f, source: %s}]}}\n"
+        "  c: {command: x, build: {base: debian:bookworm, files: [{path: /f, content: one}]}}\n"
         "  d: {command: x, build: {base: %s, files: [{path: /f, content: one}]}}\n",
         folder, source, folder);
     assert_int_equal(lp_file_write(source, "one", 3, 0644, &err), 0);
