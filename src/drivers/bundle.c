@@ -181,7 +181,7 @@ void lp_bundle_print(const struct lp_bundle *bundle, struct lp_str *ret_json)
     masks_print(bundle, ret_json);
     if (!bundle->is_privileged) {
         lp_str_add(ret_json, ",\"seccomp\":");
-        lp_seccomp_print(bundle->capabilities, ret_json);
+        lp_seccomp_print(bundle->process_capabilities, ret_json);
     }
     lp_str_add(ret_json, "}}\n");
 }

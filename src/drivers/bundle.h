@@ -26,13 +26,14 @@ struct lp_bundle {
     const char *const *argv; // of PID 1; NULL-terminated
     bool is_privileged;      // all capabilities, no seccomp, nothing masked
     bool is_read_only;
-    bool masks_host;         // the root is this machine's: hide its secrets
-    const char *limpet_root; // hidden as well when masks_host
-    const char *user_ns;     // path of the user namespace, NULL: the host's
-    const char *network_ns;  // path
-    uint64_t capabilities;
-    uint64_t memory_bytes; // 0: none
-    uint32_t pids;         // 0: none
+    bool masks_host;               // the root is this machine's: hide its secrets
+    const char *limpet_root;       // hidden as well when masks_host
+    const char *user_ns;           // path of the user namespace, NULL: the host's
+    const char *network_ns;        // path
+    uint64_t capabilities;         // of PID 1
+    uint64_t process_capabilities; // of what it starts: which system calls there are
+    uint64_t memory_bytes;         // 0: none
+    uint32_t pids;                 // 0: none
     const struct lp_bundle_mount *mounts;
     size_t mount_count;
 };

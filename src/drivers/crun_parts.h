@@ -23,8 +23,8 @@ enum {
     LP_CRUN_START_MS = 30 * 1000, // crun itself: then it hangs
     LP_CRUN_HELLO_MS = 10 * 1000, // a new limpet-init, under load
     LP_CRUN_ADOPT_MS = 3 * 1000,  // one that ran already
-    LP_CRUN_IDLE_MS = 5 * 1000,   // nothing heard for so long: ask
-    LP_CRUN_MUTE_MS = 5 * 1000,   // asked, and nothing heard: mute
+    LP_CRUN_IDLE_MS = 3 * 1000,   // nothing heard for so long: ask
+    LP_CRUN_MUTE_MS = 4 * 1000,   // asked, and nothing heard: mute
     LP_CRUN_FENCE_MS = 200,       // kill again, and look again
     LP_CRUN_RELOAD_MS = 30 * 1000,
 };

@@ -227,7 +227,7 @@ static int capabilities_fill(struct lp_bundle *bundle, const struct lp_service *
         return result;
     ret_argv[0] = "--capabilities";
     ret_argv[1] = lp_arena_printf(arena, "%llx", (unsigned long long)caps);
-    bundle->capabilities = caps;
+    bundle->capabilities = bundle->process_capabilities = caps;
     return lp_caps_change(&bundle->capabilities, &more, &none, err);
 }
 
