@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -447,24 +448,42 @@ static void test_profiles(void **state)
     }
 }
 
-// The examples that people copy from must hold.
+static void check_example(const char *file, const struct lp_pairs *environment)
+{
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    LP_OWNS_STR struct lp_str text = {0};
+    struct lp_err err;
+    const struct lp_descriptor *d = NULL;
+    const char *path = lp_arena_printf(&arena, LP_EXAMPLES "/%s", file);
+    assert_int_equal(lp_file_read(path, 1 << 20, &text, &err), 0);
+    const struct lp_parse_input input = {
+        .path = path, .text = lp_str_text(&text), .bytes = text.bytes, .environment = environment};
+    if (lp_descriptor_parse(&input, &arena, &mistakes, &d, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(lp_text_starts(file, d->name));
+}
+
+// The examples that people copy from must hold, with the .env beside them.
 static void test_examples(void **state)
 {
     (void)state;
-    static const char *const names[] = {"minimal", "applications"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        LP_OWNS_ARENA struct lp_arena arena = {0};
-        LP_OWNS_STR struct lp_str text = {0};
-        struct lp_err err;
-        const struct lp_descriptor *d = NULL;
-        const char *path = lp_arena_printf(&arena, LP_EXAMPLES "/%s.yaml", names[i]);
-        assert_int_equal(lp_file_read(path, 1 << 20, &text, &err), 0);
-        const struct lp_parse_input input = {
-            .path = path, .text = lp_str_text(&text), .bytes = text.bytes};
-        if (lp_descriptor_parse(&input, &arena, &mistakes, &d, &err) < 0)
-            fail_msg("%s", err.text);
-        assert_string_equal(d->name, names[i]);
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    LP_OWNS_STR struct lp_str text = {0};
+    struct lp_pairs environment = {0};
+    struct lp_err err;
+    int line = 0, count = 0;
+    if (lp_file_read(LP_EXAMPLES "/.env", 1 << 20, &text, &err) == 0)
+        assert_int_equal(lp_env_file_parse(lp_str_text(&text), &arena, &environment, &line, &err),
+                         0);
+    LP_OWNS_DIR DIR *folder = opendir(LP_EXAMPLES);
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        if (!lp_text_ends(entry->d_name, ".yaml"))
+            continue;
+        check_example(entry->d_name, &environment);
+        count++;
     }
+    assert_true(count >= 2);
 }
 
 // docs/descriptor.md lists every key of Compose that is refused.
