@@ -65,6 +65,12 @@ static void app_set(struct lp_state *s, const struct lp_event *event)
             lp_service_get(s, event->app_want.depends[i].service)->has_dependents = true;
 }
 
+static void image_reset(struct lp_image_inside *image, uint64_t revision)
+{
+    *image = (struct lp_image_inside){
+        .is_used = true, .is_dirty = image->is_dirty, .revision = revision};
+}
+
 // The change is complete: number the nodes, look at every row of the infrastructure.
 static void infra_applied(struct lp_state *s, uint32_t id)
 {
@@ -79,7 +85,7 @@ static void infra_applied(struct lp_state *s, uint32_t id)
         if (service->row.want.image < s->limits.images) {
             struct lp_image_inside *image = lp_image_get(s, service->row.want.image);
             if (image->phase == LP_IMAGE_FAILED)
-                *image = (struct lp_image_inside){.is_used = true, .is_dirty = image->is_dirty};
+                image_reset(image, image->revision);
             lp_image_touch(s, service->row.want.image);
         }
         for (uint32_t n = service->row.first_node; n != LP_NONE; n = lp_node_get(s, n)->next) {
@@ -158,6 +164,8 @@ void lp_absorb_want(struct lp_state *s, const struct lp_event *event)
         infra_set(s, event->infra);
         break;
     case LP_EVENT_IMAGE_SET:
+        if (lp_image_get(s, event->image)->revision != event->revision)
+            image_reset(lp_image_get(s, event->image), event->revision);
         lp_image_get(s, event->image)->is_used = true;
         break;
     case LP_EVENT_SERVICE_SET:

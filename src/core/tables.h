@@ -99,6 +99,7 @@ struct lp_image_inside {
     bool is_used, is_dirty, is_wanted;
     uint8_t phase;
     uint32_t attempts;
+    uint64_t revision; // which image the slot stands for
     int64_t next_try_ms;
     struct lp_order_slot order;
 };

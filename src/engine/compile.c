@@ -71,7 +71,21 @@ static bool image_is_in_use(const struct lp_engine *engine, uint32_t image)
     return false;
 }
 
-// The slot of an image by its hash: known, chosen earlier in this change, or free.
+// Is the slot's image, or the slot itself, needed by what runs or by this change?
+static bool image_slot_is_taken(const struct compile *c, size_t service, uint32_t slot)
+{
+    for (size_t k = 0; k < service; k++)
+        if (c->image_ids[k] == slot)
+            return true;
+    const char *hash = c->engine->catalog.images[slot].hash;
+    for (size_t k = 0; hash[0] && k < c->descriptor->service_count; k++)
+        if (strcmp(c->descriptor->services[k].image.hash, hash) == 0)
+            return true;
+    return hash[0] && image_is_in_use(c->engine, slot);
+}
+
+// The slot of an image by its hash: known, chosen earlier in this change, or free. A slot that
+// never had an image comes first: a late word of the old image would be taken for the new one.
 static uint32_t image_choose(const struct compile *c, size_t service, const char *hash)
 {
     const struct lp_catalog *catalog = &c->engine->catalog;
@@ -81,14 +95,15 @@ static uint32_t image_choose(const struct compile *c, size_t service, const char
     for (uint32_t i = 0; i < catalog->limits.images; i++)
         if (strcmp(catalog->images[i].hash, hash) == 0)
             return i;
+    uint32_t reusable = LP_NONE;
     for (uint32_t i = 0; i < catalog->limits.images; i++) {
-        bool is_taken = catalog->images[i].hash[0] && image_is_in_use(c->engine, i);
-        for (size_t k = 0; k < service && !is_taken; k++)
-            is_taken = c->image_ids[k] == i;
-        if (!is_taken)
+        if (image_slot_is_taken(c, service, i))
+            continue;
+        if (!catalog->images[i].hash[0])
             return i;
+        reusable = reusable == LP_NONE ? i : reusable;
     }
-    return LP_NONE;
+    return reusable;
 }
 
 LP_MUST_CHECK static int images_add(struct compile *c, struct lp_err *err)
@@ -102,6 +117,7 @@ LP_MUST_CHECK static int images_add(struct compile *c, struct lp_err *err)
         struct lp_event *event = event_add(c, LP_EVENT_IMAGE_SET);
         event->image = c->image_ids[i];
         event->text = hash;
+        event->revision = lp_hash64(hash, strlen(hash));
     }
     return 0;
 }

@@ -16,7 +16,7 @@ enum lp_event_kind {
     LP_EVENT_TICK,           // plan.wake_at_ms came
     // What people want. Ids are table slots chosen by the engine.
     LP_EVENT_INFRA_SET,     // infra (name in text)
-    LP_EVENT_IMAGE_SET,     // image in .image (hash in text)
+    LP_EVENT_IMAGE_SET,     // image in .image (hash in text); .revision: another one is another image
     LP_EVENT_SERVICE_SET,   // infra, service, .service (name in text); replaces an earlier one
     LP_EVENT_APP_SET,       // infra, service, app, .app (name in text); follow their SERVICE_SET
     LP_EVENT_SERVICE_UNSET, // infra, service: its nodes are to go
