@@ -216,7 +216,7 @@ static void file_expect(const struct lp_world *world, const struct lp_wish *wish
     if (service->observes < 0)
         return;
     const struct lp_wish_service *observed = &wish->services[service->observes];
-    for (uint32_t ordinal = 1; ordinal <= observed->replicas; ordinal++) {
+    for (uint32_t ordinal = 1; ordinal <= world->limits.nodes; ordinal++) {
         LP_OWNS_STR struct lp_str name = {0};
         lp_str_printf(&name, "%s-%u", observed->name, ordinal);
         for (uint32_t n = 0; n < world->limits.nodes; n++) {
