@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,7 +114,7 @@ static int exec_child(void *context)
         result = -errno;
     }
     plan->error = -result;
-    _exit(127);
+    return (int)syscall(SYS_exit_group, 127); // no atexit handler, no sanitizer on this stack
 }
 
 static int program_find(const char *name, char ret_path[PATH_MAX], struct lp_err *err)

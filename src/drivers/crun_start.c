@@ -186,7 +186,8 @@ void lp_crun_start_next(struct lp_crun *crun)
         crun->starting_count++;
     }
     crun->queue_count -= taken;
-    memmove(crun->queue, crun->queue + taken, crun->queue_count * sizeof(*crun->queue));
+    if (taken > 0)
+        memmove(crun->queue, crun->queue + taken, crun->queue_count * sizeof(*crun->queue));
 }
 
 // Nothing of it runs, or what does is being killed now; the event follows once that is certain.

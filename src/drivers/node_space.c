@@ -44,7 +44,7 @@ static int space_hold(void *context)
     close(ends[1]);
     while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
         continue;
-    _exit(0);
+    return (int)syscall(SYS_exit_group, 0); // no atexit handler, no sanitizer on this stack
 }
 
 static int map_write(pid_t pid, const char *file, struct lp_err *err)
