@@ -131,8 +131,10 @@ static void fds_prepare(int listen_fd)
     while (fd >= 0 && fd <= 2);
     if (fd > 2 && fd != listen_fd)
         close(fd);
-    close_range(3, UINT32_MAX, CLOSE_RANGE_CLOEXEC);
-    fcntl(listen_fd, F_SETFD, FD_CLOEXEC); // kernels before 5.11 have no such close_range
+    if (listen_fd > 3)
+        close_range(3, (unsigned)listen_fd - 1, 0);
+    close_range((unsigned)listen_fd + 1, UINT32_MAX, 0);
+    fcntl(listen_fd, F_SETFD, FD_CLOEXEC);
     fcntl(listen_fd, F_SETFL, O_NONBLOCK);
 }
 

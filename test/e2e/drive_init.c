@@ -172,7 +172,7 @@ static int command_run(struct lp_init_link *link, int argc, char **argv, struct 
     if (strcmp(verb, "stop") == 0 && argc == 6) {
         if (lp_init_link_stop_app(link, number(argv[3]), number(argv[4]), number(argv[5]), err) < 0)
             return err->code;
-        return wait_for(link, 1u << LP_INIT_EXITED) ? 0 : 1;
+        return wait_for(link, 1u << LP_INIT_EXITED | 1u << LP_INIT_FAILED) ? 0 : 1;
     }
     if (strcmp(verb, "list") == 0) {
         if (lp_init_link_list(link, err) < 0)
