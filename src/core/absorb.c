@@ -81,8 +81,11 @@ static void node_failed(struct lp_state *s, const struct lp_event *event)
 static void node_mute(struct lp_state *s, uint32_t id)
 {
     struct lp_node_inside *node = lp_node_get(s, id);
-    if (node->row.phase != LP_NODE_UP && node->row.phase != LP_NODE_UNKNOWN)
+    if (node->row.phase != LP_NODE_UP && node->row.phase != LP_NODE_UNKNOWN &&
+        node->row.phase != LP_NODE_STARTING)
         return;
+    if (node->order.kind == LP_ACTION_START_NODE)
+        lp_order_clear(&node->order); // it came up, and the word of that was lost
     node->row.phase = LP_NODE_MUTE;
     node->mute_since_ms = s->now_ms;
 }
@@ -339,7 +342,8 @@ static void network_event(struct lp_state *s, const struct lp_event *event)
     if (!infra->row.is_used)
         return;
     if (event->kind == LP_EVENT_PUBLISHED) {
-        if (infra->publish.kind != LP_ACTION_NONE && event->revision >= infra->row.publish_done) {
+        if (infra->publish.kind != LP_ACTION_NONE && event->revision >= infra->row.publish_done &&
+            event->revision <= infra->row.publish_wanted) {
             lp_order_clear(&infra->publish);
             infra->row.publish_done = event->revision;
         }

@@ -6,9 +6,11 @@ static void infra_set(struct lp_state *s, uint32_t id)
     struct lp_infra_inside *infra = lp_infra_get(s, id);
     if (!infra->row.is_used) {
         bool was_dirty = infra->is_dirty;
+        // Versions are counted on: a late word of the infrastructure that had this row is older.
+        uint64_t published = infra->row.publish_wanted;
         *infra = (struct lp_infra_inside){.first_service = LP_NONE, .is_dirty = was_dirty};
         infra->row.is_used = true;
-        infra->row.publish_wanted = 1;
+        infra->row.publish_wanted = published + 1;
     }
     infra->row.is_wanted = true;
     infra->is_open = true;
