@@ -277,8 +277,7 @@ static void test_life(void)
     bool is_there = false;
     for (int i = 0; i < 50 && !is_there; i++, usleep(20000))
         is_there = in_infra("curl -s -m 2 http://10.93.0.2/app.conf", &out);
-    ok(is_there && strcmp(lp_str_text(&out), "one\n") == 0,
-       "it answers over its network");
+    ok(is_there && strcmp(lp_str_text(&out), "one\n") == 0, "it answers over its network");
     begin((struct what){LP_ACTION_RENDER, 0, 1, LP_NONE, 7, 0, "two\n"});
     ok(wait_for(LP_EVENT_RENDERED, 1, WAIT_MS) && last_of(LP_EVENT_RENDERED)->revision == 7,
        "rendered anew");
@@ -307,6 +306,40 @@ static void test_life(void)
     start_app(1, 1, 2);
     ok(wait_for(LP_EVENT_APP_EXITED, 1, WAIT_MS) && last_of(LP_EVENT_APP_EXITED)->is_oom,
        "an application beyond its memory: oom");
+}
+
+static bool has_line(const char *file, const char *line)
+{
+    LP_OWNS_STR struct lp_str text = {0};
+    char path[200];
+    snprintf(path, sizeof(path), "/proc/%d/%s", node_pid("web-1"), file);
+    return lp_file_read(path, 65536, &text, NULL) == 0 && strstr(lp_str_text(&text), line);
+}
+
+static void test_walls(void)
+{
+    struct stat facts;
+    char path[200];
+    ok(has_line("status", "NoNewPrivs:\t1\n"), "no new privileges");
+    ok(has_line("status", "Seccomp:\t2\n"), "a system call filter is in force");
+    ok(has_line("uid_map", "100000      65536"), "a user namespace of its own");
+    ok(has_line("cgroup", "/limpet-d21fe000/drive/web-1\n"), "in its cgroup");
+    snprintf(path, sizeof(path), "/proc/%d/root/run/secrets/key", node_pid("web-1"));
+    ok(stat(path, &facts) == 0 && (facts.st_mode & 0777) == 0440 && facts.st_uid == 100000,
+       "the secret is there, and not for everyone");
+    snprintf(path, sizeof(path), "/proc/%d/root/.limpet/init", node_pid("web-1"));
+    ok(stat(path, &facts) == 0 && facts.st_size > 0, "limpet-init is bound into it");
+    ok(stat(lp_place_volume(&env, "drive", "data").text, &facts) == 0 && facts.st_uid == 100000,
+       "its volume belongs to it");
+    LP_OWNS_STR struct lp_str limits = {0};
+    snprintf(path, sizeof(path),
+             "/sys/fs/cgroup/memory/limpet-d21fe000/drive/web-1/"
+             "memory.limit_in_bytes");
+    if (lp_file_read(path, 64, &limits, NULL) < 0) {
+        snprintf(path, sizeof(path), "/sys/fs/cgroup/limpet-d21fe000/drive/web-1/memory.max");
+        (void)!lp_file_read(path, 64, &limits, NULL);
+    }
+    ok(strcmp(lp_str_text(&limits), "67108864\n") == 0, "its memory is limited");
 }
 
 static void test_death(void)
@@ -424,6 +457,7 @@ int main(int argc, char **argv)
         many((uint32_t)atoi(argv[4]));
     } else {
         test_life();
+        test_walls();
         test_death();
         test_trouble();
         begin((struct what){LP_ACTION_REMOVE_NODE, 0, 4, LP_NONE, 0, 0, NULL});
