@@ -170,6 +170,7 @@ void lp_world_driver_use(struct lp_world *world); // whom the next open is for
 void lp_world_begin_node(struct lp_world *world, const struct lp_order *order);
 void lp_world_begin_app(struct lp_world *world, const struct lp_order *order);
 void lp_world_begin_place(struct lp_world *world, const struct lp_order *order);
+void lp_world_life_up(struct lp_world *world, uint32_t node);
 void lp_world_root_lose(struct lp_world *world, uint32_t node);
 void lp_world_life_end(struct lp_world *world, uint32_t node, int32_t status, bool is_oom);
 void lp_world_app_end(struct lp_world *world, uint32_t node, uint32_t app, int32_t status);

@@ -40,7 +40,7 @@ static void tell_nodes(struct lp_world *world)
             continue;
         // A start that the daemon's death cut short: the driver finishes it or clears it away.
         if (life->phase == LP_LIFE_COMING && lp_world_chance(world, 500))
-            life->phase = LP_LIFE_UP;
+            lp_world_life_up(world, node);
         if (life->phase == LP_LIFE_COMING)
             lp_world_life_end(world, node, 256 + 9, false);
         lp_world_tell_life(world, node);

@@ -61,6 +61,18 @@ void lp_world_life_end(struct lp_world *world, uint32_t node, int32_t status, bo
                  life->incarnation, status);
 }
 
+void lp_world_life_up(struct lp_world *world, uint32_t node)
+{
+    struct lp_life *life = &world->lives[node];
+    life->phase = LP_LIFE_UP;
+    lp_world_say(world, "up: %s/%s life %u", life->infra_name, life->name, life->incarnation);
+    for (uint32_t i = 0; i < world->people.infra_count; i++)
+        for (uint32_t s = 0; s < LP_PEOPLE_SERVICES; s++)
+            if (strcmp(world->people.wishes[i].name, life->infra_name) == 0 &&
+                strcmp(world->people.wishes[i].services[s].name, life->service) == 0)
+                world->started_ever[i][s]++;
+}
+
 static void node_comes_up(struct lp_world *world, const struct lp_happening *this)
 {
     struct lp_life *life = lp_world_find_life(world, this->node, this->incarnation);
@@ -75,13 +87,7 @@ static void node_comes_up(struct lp_world *world, const struct lp_happening *thi
         lp_world_tell(world, &event, true);
         return;
     }
-    life->phase = LP_LIFE_UP;
-    lp_world_say(world, "up: %s/%s life %u", life->infra_name, life->name, life->incarnation);
-    for (uint32_t i = 0; i < world->people.infra_count; i++)
-        for (uint32_t s = 0; s < LP_PEOPLE_SERVICES; s++)
-            if (strcmp(world->people.wishes[i].name, life->infra_name) == 0 &&
-                strcmp(world->people.wishes[i].services[s].name, life->service) == 0)
-                world->started_ever[i][s]++;
+    lp_world_life_up(world, this->node);
     struct lp_event event = event_of(LP_EVENT_NODE_UP, this->node, this->incarnation);
     event.host = life->host;
     lp_world_tell(world, &event, true);
