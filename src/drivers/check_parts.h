@@ -15,8 +15,8 @@ struct lp_init_exec;
 enum { LP_CHECK_TEXT_BYTES = 256 };
 
 struct lp_watch {
-    // What is watched. Texts live in the watch's own arena.
-    struct lp_arena arena;
+    // What is watched. Texts stand in `memory`, which the watch owns.
+    char *memory;
     uint32_t infra, service, node, app, incarnation, run;
     enum lp_check_kind kind;
     const char *mistake; // the check can never succeed, and why; else NULL

@@ -1,74 +1,118 @@
 // A watch made from an order, and when it looks.
 #define _GNU_SOURCE
-#include "drivers/check_parts.h"
+#include "drivers/check_watch.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/own.h"
-#include "drivers/check_watch.h"
+#include "drivers/check_parts.h"
 #include "drivers/place.h"
 
 enum { RETRY_FIRST_MS = 20, FIRST_MS = 5 };
 
-static struct lp_texts texts_copy(struct lp_arena *arena, const struct lp_texts *texts)
+// All that a watch keeps stands in one piece of memory of just the right size: it is filled twice,
+// first to count (memory NULL), then to copy. There may be thousands of watches.
+struct keep {
+    char *memory;
+    size_t used;
+};
+
+static void *keep_take(struct keep *keep, size_t bytes)
 {
-    struct lp_texts copy = {lp_arena_new_array(arena, const char *, texts->count + 1),
-                            texts->count};
-    for (size_t i = 0; i < texts->count; i++)
-        copy.items[i] = lp_arena_text(arena, texts->items[i]);
+    void *place = keep->memory ? keep->memory + keep->used : NULL;
+    keep->used += (bytes + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *);
+    return place;
+}
+
+static const char *keep_text(struct keep *keep, const char *text)
+{
+    if (!text)
+        return NULL;
+    char *copy = keep_take(keep, strlen(text) + 1);
+    if (copy)
+        memcpy(copy, text, strlen(text) + 1);
     return copy;
 }
 
-static struct lp_pairs pairs_copy(struct lp_arena *arena, const struct lp_pairs *pairs)
+static struct lp_texts keep_texts(struct keep *keep, const struct lp_texts *texts)
 {
-    struct lp_pairs copy = {lp_arena_new_array(arena, struct lp_pair, pairs->count + 1),
-                            pairs->count};
-    for (size_t i = 0; i < pairs->count; i++)
-        copy.items[i] = (struct lp_pair){lp_arena_text(arena, pairs->items[i].key),
-                                         lp_arena_text(arena, pairs->items[i].value)};
-    return copy;
+    const char **items = keep_take(keep, texts->count * sizeof(*items));
+    for (size_t i = 0; i < texts->count; i++) {
+        const char *copy = keep_text(keep, texts->items[i]);
+        if (items)
+            items[i] = copy;
+    }
+    return (struct lp_texts){items, texts->count};
 }
 
-// Whom the URL means: the node itself, or an address that stands there.
-static const char *host_resolve(struct lp_watch *watch, const struct lp_http_url *url,
-                                const char *node_name)
+static struct lp_pairs keep_pairs(struct keep *keep, const struct lp_pairs *pairs)
+{
+    struct lp_pair *items = keep_take(keep, pairs->count * sizeof(*items));
+    for (size_t i = 0; i < pairs->count; i++) {
+        struct lp_pair copy = {keep_text(keep, pairs->items[i].key),
+                               keep_text(keep, pairs->items[i].value)};
+        if (items)
+            items[i] = copy;
+    }
+    return (struct lp_pairs){items, pairs->count};
+}
+
+// Does the URL mean the node itself? An address that stands there is taken instead.
+static bool host_resolve(struct lp_watch *watch, const struct lp_http_url *url,
+                         const char *node_name)
 {
     struct in_addr bytes;
     if (lp_text_equal(url->host, "localhost") || lp_text_starts(url->host, "127.") ||
         lp_text_equal(url->host, "0.0.0.0") || lp_text_equal(url->host, node_name))
-        return NULL;
-    if (inet_pton(AF_INET, url->host, &bytes) == 1) {
-        watch->address = ntohl(bytes.s_addr);
-        return NULL;
-    }
-    return lp_arena_printf(&watch->arena,
-                           "the check's URL must name localhost, %s or an IPv4 address, not %s",
-                           node_name ? node_name : "the node", url->host);
+        return true;
+    if (inet_pton(AF_INET, url->host, &bytes) != 1)
+        return false;
+    watch->address = ntohl(bytes.s_addr);
+    return true;
 }
 
-static void url_take(struct lp_watch *watch, const struct lp_order *order)
+static void url_take(struct lp_watch *watch, const struct lp_order *order, struct keep *keep)
 {
     struct lp_http_url url;
     struct lp_err err;
     LP_OWNS_STR struct lp_str request = {0};
-    watch->url = lp_arena_text(&watch->arena, order->check->url ? order->check->url : "");
-    if (lp_http_url_parse(watch->url, &url, &err) < 0) {
-        watch->mistake = lp_arena_text(&watch->arena, err.text);
+    const char *text = order->check->url ? order->check->url : "";
+    watch->url = keep_text(keep, text);
+    if (lp_http_url_parse(text, &url, &err) < 0) {
+        watch->mistake = keep_text(keep, err.text);
         return;
     }
     watch->port = url.port;
-    watch->mistake = host_resolve(watch, &url, order->node_name);
+    if (!host_resolve(watch, &url, order->node_name)) {
+        (void)lp_err_set(&err, LP_EINPUT,
+                         "the check's URL must name localhost, %s or an IPv4 address, not %s",
+                         order->node_name, url.host);
+        watch->mistake = keep_text(keep, err.text);
+    }
     lp_http_request_print(&url, &request);
-    watch->request = lp_arena_text(&watch->arena, lp_str_text(&request));
+    watch->request = keep_text(keep, lp_str_text(&request));
+}
+
+static void texts_take(struct lp_watch *watch, const struct lp_driver_env *env,
+                       const struct lp_order *order, struct keep *keep)
+{
+    watch->netns = keep_text(keep, lp_place_netns(env, order->infra_name).text);
+    watch->init_socket =
+        keep_text(keep, lp_place_init_socket(env, order->infra_name, order->node_name).text);
+    watch->argv = keep_texts(keep, &order->argv);
+    watch->environment = keep_pairs(keep, &order->environment);
+    watch->user = keep_text(keep, order->app ? order->app->user : NULL);
+    watch->working_dir = keep_text(keep, order->app ? order->app->working_dir : NULL);
+    if (watch->kind == LP_CHECK_HTTP)
+        url_take(watch, order, keep);
 }
 
 struct lp_watch *lp_watch_make(const struct lp_driver_env *env, const struct lp_order *order)
 {
     const struct lp_check *check = order->check;
     struct lp_watch *watch = lp_heap_take(sizeof(*watch));
-    struct lp_arena *arena = &watch->arena;
     *watch = (struct lp_watch){.infra = order->action.infra,
                                .service = order->action.service,
                                .node = order->action.node,
@@ -84,15 +128,11 @@ struct lp_watch *lp_watch_make(const struct lp_driver_env *env, const struct lp_
                                .start_period_ms = check->start_period_ms,
                                .start_interval_ms =
                                    check->start_interval_ms ? check->start_interval_ms : 5000};
-    watch->netns = lp_arena_text(arena, lp_place_netns(env, order->infra_name).text);
-    watch->init_socket =
-        lp_arena_text(arena, lp_place_init_socket(env, order->infra_name, order->node_name).text);
-    watch->argv = texts_copy(arena, &order->argv);
-    watch->environment = pairs_copy(arena, &order->environment);
-    watch->user = lp_arena_text(arena, order->app ? order->app->user : NULL);
-    watch->working_dir = lp_arena_text(arena, order->app ? order->app->working_dir : NULL);
-    if (check->kind == LP_CHECK_HTTP)
-        url_take(watch, order);
+    struct keep keep = {0};
+    texts_take(watch, env, order, &keep);
+    watch->memory = keep.memory = lp_heap_take(keep.used);
+    keep.used = 0;
+    texts_take(watch, env, order, &keep);
     watch->born_ms = lp_check_now_us() / 1000;
     watch->at_ms = watch->born_ms + FIRST_MS;
     bool has_start = watch->start_period_ms > 0;
@@ -104,7 +144,7 @@ struct lp_watch *lp_watch_make(const struct lp_driver_env *env, const struct lp_
 void lp_watch_release(struct lp_watch *watch)
 {
     lp_check_end(watch);
-    lp_arena_release(&watch->arena);
+    lp_heap_free(watch->memory);
     lp_heap_free(watch);
 }
 
