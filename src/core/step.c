@@ -30,6 +30,24 @@ static void remove_orphan(struct lp_state *s, const struct lp_event *event,
     lp_order_give(s, NULL, planner, &action);
 }
 
+// A network of an infrastructure that nobody knows: it goes the same way.
+static void remove_orphan_network(struct lp_state *s, const struct lp_event *event,
+                                  struct lp_planner *planner)
+{
+    if (event->kind != LP_EVENT_NETWORK_READY ||
+        (event->infra < s->limits.infras && lp_infra_get(s, event->infra)->row.is_used))
+        return;
+    struct lp_action action = {.kind = LP_ACTION_REMOVE_NETWORK,
+                               .infra = event->infra,
+                               .service = LP_NONE,
+                               .node = LP_NONE,
+                               .app = LP_NONE,
+                               .host = LP_NONE,
+                               .image = LP_NONE,
+                               .because = lp_because_of(s, LP_REASON_NOT_WANTED, 0)};
+    lp_order_give(s, NULL, planner, &action);
+}
+
 static void services_scale(struct lp_state *s)
 {
     for (uint32_t i = 0; i < s->limits.services && s->dirty_services; i++) {
@@ -132,6 +150,7 @@ void lp_step(struct lp_state *s, const struct lp_event *event, struct lp_plan *p
     if (is_sane(s, event))
         lp_absorb(s, event);
     remove_orphan(s, event, &planner);
+    remove_orphan_network(s, event, &planner);
     lp_timers_expire(s);
     bool has_room = true;
     for (int round = 0; round < ROUNDS_MAX && has_room; round++) {

@@ -192,6 +192,8 @@ static int driver_begin(void *self, const struct lp_order *order, struct lp_err 
     case LP_ACTION_STOP_APP:
     case LP_ACTION_KILL_APP:
         return lp_crun_app_begin(crun, order, err);
+    case LP_ACTION_REMOVE_NETWORK: // the last order of an infrastructure: its folders go too
+        return lp_crun_infra_remove(crun, order, err);
     default:
         return lp_err_set(err, LP_EUNSUPPORTED, "the container driver has no action %s",
                           lp_action_word(order->action.kind));
@@ -314,7 +316,7 @@ const struct lp_driver lp_driver_crun = {
     .action_kinds = 1u << LP_ACTION_START_NODE | 1u << LP_ACTION_STOP_NODE |
                     1u << LP_ACTION_FENCE_NODE | 1u << LP_ACTION_REMOVE_NODE |
                     1u << LP_ACTION_RENDER | 1u << LP_ACTION_START_APP | 1u << LP_ACTION_STOP_APP |
-                    1u << LP_ACTION_KILL_APP,
+                    1u << LP_ACTION_KILL_APP | 1u << LP_ACTION_REMOVE_NETWORK,
     .open = driver_open,
     .begin = driver_begin,
     .collect = driver_collect,

@@ -97,6 +97,22 @@ int lp_crun_folder_remove(struct lp_crun *crun, const char *path, uint32_t node,
     return lp_children_spawn(crun->children, &spec, UINT64_C(1) << 32 | node, NULL, err);
 }
 
+// Its volumes, when they are to go too. Moved aside at once, emptied by a child: they may be large.
+int lp_crun_infra_remove(struct lp_crun *crun, const struct lp_order *order, struct lp_err *err)
+{
+    if (!order->infra_name || !order->with_volumes)
+        return 0;
+    char folder[LP_PLACE_TEXT_MAX + 64], aside[LP_PLACE_TEXT_MAX + 64];
+    snprintf(folder, sizeof(folder), "%s/volumes/%s", crun->env.root, order->infra_name);
+    snprintf(aside, sizeof(aside), "%s/volumes/.gone-%d-%llu", crun->env.root, (int)getpid(),
+             (unsigned long long)++crun->folder_serial);
+    if (rename(folder, aside) < 0)
+        return errno == ENOENT ? 0
+                               : lp_err_set(err, LP_EIO, "remove the volumes %s: %s", folder,
+                                            strerror(errno));
+    return lp_crun_folder_remove(crun, aside, UINT32_MAX, err);
+}
+
 void lp_crun_folder_removed(struct lp_crun *crun, uint32_t id, int status)
 {
     struct lp_crun_node *node = lp_crun_find(crun, id);

@@ -141,6 +141,9 @@ LP_MUST_CHECK int lp_crun_link(struct lp_crun *crun, struct lp_crun_node *node, 
 void lp_crun_unlink(struct lp_crun *crun, struct lp_crun_node *node);
 LP_MUST_CHECK int lp_crun_attach(struct lp_crun *crun, struct lp_crun_node *node,
                                  struct lp_err *err); // pidfd of the running node
+// REMOVE_NETWORK: what of the infrastructure outlived its nodes. No reply.
+LP_MUST_CHECK int lp_crun_infra_remove(struct lp_crun *crun, const struct lp_order *order,
+                                       struct lp_err *err);
 LP_MUST_CHECK int lp_crun_life_begin(struct lp_crun *crun, const struct lp_order *order,
                                      struct lp_err *err); // STOP_, FENCE_, REMOVE_NODE
 void lp_crun_fence(struct lp_crun *crun, struct lp_crun_node *node);

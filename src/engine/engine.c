@@ -129,7 +129,13 @@ static struct lp_record event_record(struct lp_engine *engine, const struct lp_e
     struct lp_subject about = {event->infra, event->service, event->node, event->app};
     LP_OWNS_STR struct lp_str subject = {0};
     LP_OWNS_STR struct lp_str body = {0};
-    lp_catalog_add_subject(&engine->catalog, engine->state, &about, &subject);
+    if (engine->applied_name) { // its rows and names are only being made
+        lp_str_add(&subject, engine->applied_name);
+        if (event->kind == LP_EVENT_SERVICE_SET)
+            lp_str_printf(&subject, "/%s", event->text);
+    } else {
+        lp_catalog_add_subject(&engine->catalog, engine->state, &about, &subject);
+    }
     lp_event_print(event, &body);
     return (struct lp_record){.seq = event->seq,
                               .at_ms = event->at_ms,

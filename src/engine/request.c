@@ -56,7 +56,10 @@ int lp_request_apply(struct lp_engine *engine, const char *descriptor, size_t by
         check_room(engine, parsed, change.infra, err) < 0 ||
         lp_secrets_keep(engine->config.root, parsed->name, secrets, err) < 0)
         return err->code;
-    return lp_engine_submit(engine, change.events, change.count, err);
+    engine->applied_name = parsed->name;
+    int result = lp_engine_submit(engine, change.events, change.count, err);
+    engine->applied_name = NULL;
+    return result;
 }
 
 LP_MUST_CHECK static int find_infra(const struct lp_engine *engine, const char *name,

@@ -28,6 +28,7 @@ struct lp_engine {
     struct lp_record *notes;
     size_t note_count, note_capacity;
     struct lp_arena note_arena;
+    const char *applied_name; // of the infrastructure whose descriptor is being journaled
     struct lp_action *plan_actions;
     // The simulator and foresight watch what is begun; may be NULL.
     void (*watch)(void *context, const struct lp_action *action, const char *subject);

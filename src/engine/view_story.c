@@ -95,10 +95,9 @@ static void add_summary(const struct lp_engine *engine, uint32_t node, const cha
 {
     const struct lp_node_row *row = lp_state_node(engine->state, node);
     LP_OWNS_STR struct lp_str text = {0};
-    lp_str_printf(&text, "%s is %s since ", name, lp_verdict_word(row->verdict));
+    lp_str_printf(&text, "%s has been %s for ", name, lp_verdict_word(row->verdict));
     lp_story_duration(lp_engine_now_ms(engine) - row->since_ms, &text);
-    lp_str_printf(&text, "; it lives its life number %u and has been repaired %u time%s.",
-                  row->incarnation, row->restarts, row->restarts == 1 ? "" : "s");
+    lp_str_printf(&text, "; repaired %u time%s so far.", row->restarts, row->restarts == 1 ? "" : "s");
     lp_view_add_text(json, "summary", lp_str_text(&text));
 }
 
