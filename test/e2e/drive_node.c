@@ -304,7 +304,12 @@ static void test_life(void)
        "application killed: its end is told, no oom");
     argv_eater[2] = "x=a; while :; do x=$x$x$x; done";
     start_app(1, 1, 2);
-    ok(wait_for(LP_EVENT_APP_EXITED, 1, WAIT_MS) && last_of(LP_EVENT_APP_EXITED)->is_oom,
+    // The first one's end may be told a second time here: it was ordered twice.
+    for (size_t ends = 1; last_of(LP_EVENT_APP_EXITED)->app != 1; ends++) {
+        if (!wait_for(LP_EVENT_APP_EXITED, ends, WAIT_MS))
+            break;
+    }
+    ok(last_of(LP_EVENT_APP_EXITED)->app == 1 && last_of(LP_EVENT_APP_EXITED)->is_oom,
        "an application beyond its memory: oom");
 }
 
