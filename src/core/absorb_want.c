@@ -73,6 +73,15 @@ static void image_reset(struct lp_image_inside *image, uint64_t revision)
         .is_used = true, .is_dirty = image->is_dirty, .revision = revision};
 }
 
+// A person has spoken: what failed or gave up is tried again.
+static void image_forgive(struct lp_state *s, uint32_t id)
+{
+    struct lp_image_inside *image = lp_image_get(s, id);
+    if (image->phase == LP_IMAGE_FAILED)
+        image_reset(image, image->revision);
+    lp_image_touch(s, id);
+}
+
 // The change is complete: number the nodes, look at every row of the infrastructure.
 static void infra_applied(struct lp_state *s, uint32_t id)
 {
@@ -85,10 +94,7 @@ static void infra_applied(struct lp_state *s, uint32_t id)
         struct lp_service_inside *service = lp_service_get(s, i);
         lp_service_touch(s, i);
         if (service->row.want.image < s->limits.images) {
-            struct lp_image_inside *image = lp_image_get(s, service->row.want.image);
-            if (image->phase == LP_IMAGE_FAILED)
-                image_reset(image, image->revision);
-            lp_image_touch(s, service->row.want.image);
+            image_forgive(s, service->row.want.image);
         }
         for (uint32_t n = service->row.first_node; n != LP_NONE; n = lp_node_get(s, n)->next) {
             lp_node_touch(s, n);
@@ -145,7 +151,7 @@ static void restart_asked(struct lp_state *s, const struct lp_event *event)
     else if (event->app < node->app_count)
         lp_app_get(s, node, event->app)->is_restart_asked = true;
     node->because = lp_because_of(s, LP_REASON_ASKED, 0);
-    lp_image_touch(s, lp_service_get(s, node->row.service)->row.want.image);
+    image_forgive(s, lp_service_get(s, node->row.service)->row.want.image);
 }
 
 static void break_asked(struct lp_state *s, const struct lp_event *event)
