@@ -3,11 +3,16 @@
 #include "drivers/image.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -23,7 +28,8 @@ enum {
     BUILD_MS_MAX = 45 * 60 * 1000,
     OUTPUT_LAST_BYTES = 16 * 1024, // of a log, searched for why a build failed
     PROGRESS_BYTES_MAX = 200,
-    LOOK_EVERY_MS = 300, // at the logs of running builds
+    LOOK_EVERY_MS = 300,    // at the logs of running builds
+    DYING_BUILD_MS = 10000, // at open, what a killed daemon's builds may take to be gone
 };
 
 struct build {
@@ -93,6 +99,21 @@ static void tell_later(struct image_driver *driver, uint32_t image)
     wake(driver);
 }
 
+static void driver_free(struct image_driver *driver)
+{
+    if (driver->children)
+        lp_children_close(driver->children);
+    while (driver->builds)
+        build_free(driver, driver->builds);
+    if (driver->timer_fd >= 0)
+        close(driver->timer_fd);
+    if (driver->epoll_fd >= 0)
+        close(driver->epoll_fd);
+    lp_heap_free(driver->told);
+    lp_arena_release(&driver->arena);
+    lp_heap_free(driver);
+}
+
 LP_MUST_CHECK static int fds_open(struct image_driver *driver, struct lp_err *err)
 {
     struct epoll_event timer = {.events = EPOLLIN}, children = {.events = EPOLLIN};
@@ -106,20 +127,39 @@ LP_MUST_CHECK static int fds_open(struct image_driver *driver, struct lp_err *er
     return 0;
 }
 
+// Wait until no process of an earlier daemon's builds is left (they hold the lock), then remove
+// what they were working on. Their mounts went with their mount namespace.
+LP_MUST_CHECK static int tmp_sweep(struct image_driver *driver, struct lp_err *err)
+{
+    const char *cache = lp_arena_printf(&driver->arena, "%s/cache", driver->env.root);
+    if (lp_dir_make(cache, 0755, err) < 0)
+        return err->code;
+    const char *path = lp_arena_printf(&driver->arena, "%s/builds.lock", cache);
+    LP_OWNS_FD int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (lock < 0)
+        return lp_err_set(err, LP_EIO, "open %s: %s", path, strerror(errno));
+    const struct timespec pause = {.tv_nsec = 20 * 1000000};
+    for (int waited_ms = 0; flock(lock, LOCK_EX | LOCK_NB) < 0; waited_ms += 20) {
+        if (waited_ms > DYING_BUILD_MS)
+            return lp_err_set(err, LP_ECONFLICT, "another program builds images in %s", cache);
+        nanosleep(&pause, NULL);
+    }
+    return lp_dir_remove(lp_arena_printf(&driver->arena, "%s/tmp", cache), err);
+}
+
 static int image_open(const struct lp_driver_env *env, void **ret_self, struct lp_err *err)
 {
     struct image_driver *driver = lp_heap_take(sizeof(*driver));
+    driver->epoll_fd = driver->timer_fd = -1;
     driver->env.root = lp_arena_text(&driver->arena, env->root);
     driver->env.root_id = lp_arena_text(&driver->arena, env->root_id);
-    // What a killed build left behind; its mounts went with its mount namespace.
-    int result = lp_dir_remove(lp_arena_printf(&driver->arena, "%s/cache/tmp", env->root), err);
+    int result = tmp_sweep(driver, err);
     if (result == 0)
         result = lp_children_open(&driver->children, err);
     if (result == 0)
         result = fds_open(driver, err);
     if (result < 0) {
-        lp_arena_release(&driver->arena);
-        lp_heap_free(driver);
+        driver_free(driver);
         return result;
     }
     wake(driver); // there is something to tell: synced
@@ -127,7 +167,7 @@ static int image_open(const struct lp_driver_env *env, void **ret_self, struct l
     return 0;
 }
 
-// The first reason to be found at the end of the log, else its last line.
+// Why the build failed, in the words of its log.
 static const char *reason_of(struct build *build)
 {
     char *text = lp_arena_take(&build->arena, OUTPUT_LAST_BYTES + 1);
@@ -136,14 +176,8 @@ static const char *reason_of(struct build *build)
                      ? facts.st_size - OUTPUT_LAST_BYTES
                      : 0;
     ssize_t bytes = pread(build->log_fd, text, OUTPUT_LAST_BYTES, from);
-    const char *last = "no output";
-    for (char *line = bytes > 0 ? strtok(text, "\n") : NULL; line; line = strtok(NULL, "\n")) {
-        if (lp_text_starts(line, "E: "))
-            return line;
-        if (*line && !lp_text_starts(line, "progress: "))
-            last = line;
-    }
-    return last;
+    text[bytes > 0 ? bytes : 0] = '\0';
+    return lp_image_log_reason(text, &build->arena);
 }
 
 static void build_ended(void *context, const struct lp_child_exit *exit)
@@ -165,18 +199,29 @@ static void build_ended(void *context, const struct lp_child_exit *exit)
     build_free(driver, build);
 }
 
-// The mount namespace goes with the shell: whatever ends it, no mount is left behind.
+// In the child, before exec: a build does not outlive its daemon.
+static int die_with_parent(void *context, const char **ret_step)
+{
+    (void)context;
+    *ret_step = "tie the build to the daemon";
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;
+}
+
+// The script is PID 1 of a PID namespace and has its own mounts: whatever ends it, no process and
+// no mount is left behind.
 static int build_spawn(struct image_driver *driver, struct build *build, struct lp_err *err)
 {
     const struct lp_image_build *plan = &build->plan;
     if (lp_image_build_stage(&driver->env, plan, &build->log_fd, err) < 0)
         return err->code;
     const char *const argv[] = {
-        "unshare",   "--mount",       "--propagation", "private",  "sh",
-        "-c",        lp_image_script, "limpet-image",  plan->kind, plan->reference,
-        plan->cache, plan->hash,      plan->recipe,    NULL};
+        "unshare",       "--mount",   "--pid",    "--fork",     "--kill-child",
+        "--propagation", "private",   "sh",       plan->script, plan->kind,
+        plan->reference, plan->cache, plan->hash, plan->recipe, NULL};
     struct lp_child_spec spec = {.argv = argv,
+                                 .environment = lp_image_environment(&build->arena),
                                  .timeout_ms = BUILD_MS_MAX,
+                                 .prepare = die_with_parent,
                                  .has_output_fd = true,
                                  .output_fd = build->log_fd};
     return lp_children_spawn(driver->children, &spec, build->image, NULL, err);
@@ -292,15 +337,7 @@ static int image_wait_fd(void *self)
 
 static void image_close(void *self)
 {
-    struct image_driver *driver = self;
-    lp_children_close(driver->children);
-    while (driver->builds)
-        build_free(driver, driver->builds);
-    close(driver->timer_fd);
-    close(driver->epoll_fd);
-    lp_heap_free(driver->told);
-    lp_arena_release(&driver->arena);
-    lp_heap_free(driver);
+    driver_free(self);
 }
 
 const struct lp_driver lp_driver_image = {

@@ -245,7 +245,7 @@ files_lay() {
     cp "$(command -v busybox)" "$tree/.limpet/busybox"
     (cd "$recipe/files" && find . -type f -print0 |
         tar -c --null --no-recursion --owner=0 --group=0 --numeric-owner -T -) >"$work/files.tar"
-    env -i chroot "$tree" /.limpet/busybox tar -x -f - <"$work/files.tar" ||
+    env -i PATH=$path chroot "$tree" /.limpet/busybox tar -x -f - <"$work/files.tar" ||
         fail 'the files of the recipe cannot be laid (is busybox a static program here?)'
 }
 build_recipe() {
