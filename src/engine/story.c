@@ -59,8 +59,9 @@ static const char *const event_forms[LP_EVENT_KINDS] = {
     [LP_EVENT_IMAGE_READY] = "An image is ready.",
     [LP_EVENT_IMAGE_FAILED] = "An image could not be made: %T.",
     [LP_EVENT_IMAGE_PROGRESS] = "Image: %T.",
-    [LP_EVENT_NETWORK_READY] = "The network of %I is ready.",
+    [LP_EVENT_NETWORK_READY] = "The network of %I is ready%t.",
     [LP_EVENT_NETWORK_FAILED] = "The network of %I could not be made: %T.",
+    [LP_EVENT_PUBLISHED] = "Names and ports of %I are in force%t.",
     [LP_EVENT_NETWORK_GONE] = "The network of %I is removed.",
     [LP_EVENT_NODE_UP] = "%N is up (life %L).",
     [LP_EVENT_NODE_FAILED] = "%N could not be started: %T.",
@@ -116,6 +117,10 @@ static void add_field(struct lp_str *text, char field, const struct facts *facts
         break;
     case 'T':
         lp_str_add(text, facts->text ? facts->text : "no reason was given");
+        break;
+    case 't': // what besides is worth knowing, if anything
+        if (facts->text && facts->text[0])
+            lp_str_printf(text, ": %s", facts->text);
         break;
     case 'R':
         lp_str_printf(text, "%u", facts->replicas);
