@@ -1,43 +1,153 @@
-// The daemon's loop: wait for drivers, requests and signals; turn the engine; answer.
+// The daemon: the engine's loop, the drivers and the HTTP server in one process and thread.
+#define _GNU_SOURCE
 #include "api/daemon.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/sysinfo.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "api/api.h"
+#include "api/daemon_log.h"
+#include "api/home.h"
 #include "api/metrics.h"
-#include "api/root.h"
 #include "api/server.h"
-#include "base/arena.h"
-#include "base/own.h"
 #include "drivers/registry.h"
 #include "drivers/store_sqlite.h"
+#include "engine/engine.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/own.h"
+#include "base/str.h"
 
-enum { DRIVER_FDS_MAX = 32, JOURNAL_RETRY_MS = 500, WAIT_MS_MAX = 60 * 1000 };
+enum {
+    WAITS_MAX = 64,
+    JOURNAL_RETRY_MS = 500, // after a write that failed
+    ANSWERS_LEAVE_MS = 1000,
+    HOUSEKEEPING_MS = 60 * 1000,
+};
 
-struct loop {
+struct daemon {
+    const struct lp_daemon_config *config;
+    struct lp_arena arena;
+    struct lp_home home;
     struct lp_engine *engine;
     struct lp_server *server;
     struct lp_api api;
     struct lp_metrics metrics;
     int signal_fd;
-    bool is_ending;
-    char last_trouble[256]; // told once, until it changes
+    const char *log_path;
+    int64_t housekept_ms;
+    bool is_journal_failing;
 };
 
-static int64_t clock_ms(void *context)
+static int64_t clock_now_ms(void *context)
 {
     (void)context;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// Few threads are made by libraries, none by us: one arena, and what is freed goes back.
+static void memory_tune(void)
+{
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+}
+
+static void process_tune(void)
+{
+    struct rlimit files;
+    memory_tune();
+    umask(022);
+    signal(SIGPIPE, SIG_IGN);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+LP_MUST_CHECK static int signals_open(int *ret_fd, struct lp_err *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    *ret_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (*ret_fd < 0)
+        return lp_err_set(err, LP_EIO, "signalfd: %s", strerror(errno));
+    return 0;
+}
+
+LP_MUST_CHECK static int engine_open(struct daemon *daemon, struct lp_err *err)
+{
+    const char *root = daemon->config->root;
+    struct lp_engine_config config = {
+        .root = root,
+        .root_id = daemon->home.id,
+        .clock.now_ms = clock_now_ms,
+        .drivers = lp_drivers,
+        .driver_count = lp_driver_count,
+        // The same in every life of this Limpet: the journal is replayed with it.
+        .seed = lp_hash64(daemon->home.id, strlen(daemon->home.id)),
+        .host.memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE),
+        .host.cpu_permille = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN) * 1000,
+    };
+    const char *path = lp_arena_printf(&daemon->arena, "%s/journal.db", root);
+    if (lp_store_sqlite_open(path, &config.store, err) < 0)
+        return lp_err_wrap(err, "journal");
+    return lp_engine_open(&config, &daemon->engine, err);
+}
+
+LP_MUST_CHECK static int open_all(struct daemon *daemon, struct lp_err *err)
+{
+    const char *root = daemon->config->root;
+    if (lp_home_open(root, &daemon->home, err) < 0)
+        return err->code;
+    daemon->log_path = lp_arena_printf(&daemon->arena, "%s/daemon.log", root);
+    if (daemon->config->has_log_file && lp_daemon_log_open(daemon->log_path, err) < 0)
+        return err->code;
+    if (signals_open(&daemon->signal_fd, err) < 0 || engine_open(daemon, err) < 0)
+        return err->code;
+    daemon->api = (struct lp_api){.engine = daemon->engine,
+                                  .metrics = &daemon->metrics,
+                                  .root = root,
+                                  .since_ms = clock_now_ms(NULL)};
+    return lp_server_open(&daemon->api, &daemon->server, err);
+}
+
+static void close_all(struct daemon *daemon)
+{
+    if (daemon->server)
+        lp_server_close(daemon->server);
+    if (daemon->engine)
+        lp_engine_close(daemon->engine);
+    if (daemon->signal_fd >= 0)
+        close(daemon->signal_fd);
+    if (daemon->home.lock_fd >= 0)
+        lp_home_close(&daemon->home);
+    lp_arena_release(&daemon->arena);
+}
+
+static void ready_tell(int fd, const char *text)
+{
+    struct lp_err err;
+    if (fd < 0)
+        return;
+    // Whoever asked may have gone: that is their affair.
+    (void)!lp_fd_write(fd, text, strlen(text), &err);
+    close(fd);
 }
 
 static uint64_t stopwatch_us(void)
@@ -47,168 +157,93 @@ static uint64_t stopwatch_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-int lp_daemon_socket_path(const char *root, char *ret_path, size_t bytes, struct lp_err *err)
-{
-    int used = snprintf(ret_path, bytes, "%s/limpet.sock", root);
-    if (used < 0 || (size_t)used >= bytes || used >= 108)
-        return lp_err_set(err, LP_EINPUT, "the root's path is too long for a socket: %s", root);
-    return 0;
-}
-
-static struct lp_host_facts host_facts(void)
-{
-    struct sysinfo info;
-    struct lp_host_facts facts = {.memory_bytes = 1, .cpu_permille = 1000};
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (sysinfo(&info) == 0)
-        facts.memory_bytes = (uint64_t)info.totalram * info.mem_unit;
-    if (cores > 0)
-        facts.cpu_permille = (uint32_t)cores * 1000;
-    return facts;
-}
-
-LP_MUST_CHECK static int engine_open(const char *root, const char *root_id,
-                                     struct lp_engine **ret_engine, struct lp_err *err)
-{
-    LP_OWNS_ARENA struct lp_arena arena = {0};
-    struct lp_engine_config config = {.root = root,
-                                      .root_id = root_id,
-                                      .clock = {clock_ms, NULL},
-                                      .drivers = lp_drivers,
-                                      .driver_count = lp_driver_count,
-                                      .seed =
-                                          1, // a fixed one: the fold must not differ between starts
-                                      .host = host_facts()};
-    if (lp_store_sqlite_open(lp_arena_printf(&arena, "%s/journal.db", root), &config.store, err) <
-        0)
-        return lp_err_wrap(err, "the journal");
-    return lp_engine_open(&config, ret_engine, err);
-}
-
-static void signals_take(struct loop *loop)
-{
-    struct signalfd_siginfo info;
-    while (read(loop->signal_fd, &info, sizeof(info)) == sizeof(info))
-        loop->is_ending |= info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
-}
-
-static void trouble_tell(struct loop *loop, const struct lp_err *err)
-{
-    if (strncmp(loop->last_trouble, err->text, sizeof(loop->last_trouble) - 1) == 0)
-        return;
-    snprintf(loop->last_trouble, sizeof(loop->last_trouble), "%.255s", err->text);
-    fprintf(stderr, "limpet daemon: %s\n", err->text);
-}
-
-// One turn of the engine; returns how long to wait before the next one at least (ms).
-static int64_t engine_turn(struct loop *loop)
+static void tick(struct daemon *daemon)
 {
     struct lp_err err;
-    uint64_t start_us = stopwatch_us(), seq = lp_engine_last_seq(loop->engine);
-    if (lp_engine_tick(loop->engine, &err) < 0) {
-        trouble_tell(loop, &err);
-        return JOURNAL_RETRY_MS;
-    }
-    if (loop->last_trouble[0]) {
-        loop->last_trouble[0] = '\0';
-        fprintf(stderr, "limpet daemon: the journal can be written again\n");
-    }
-    if (lp_engine_last_seq(loop->engine) != seq)
-        lp_metrics_add(&loop->metrics, stopwatch_us() - start_us);
-    return 0;
+    uint64_t start_us = stopwatch_us(), seq = lp_engine_last_seq(daemon->engine);
+    bool has_failed = lp_engine_tick(daemon->engine, &err) < 0;
+    if (has_failed && !daemon->is_journal_failing)
+        lp_daemon_log("%s; it is tried again, requests are refused meanwhile", err.text);
+    if (!has_failed && daemon->is_journal_failing)
+        lp_daemon_log("the journal can be written again");
+    daemon->is_journal_failing = has_failed;
+    if (lp_engine_last_seq(daemon->engine) != seq)
+        lp_metrics_add(&daemon->metrics, stopwatch_us() - start_us);
 }
 
-static int wait_ms(const struct loop *loop, int64_t at_least_ms)
+static int wait_ms(const struct daemon *daemon)
 {
-    int64_t now_ms = lp_engine_now_ms(loop->engine);
-    int64_t due_ms = lp_engine_wake_at_ms(loop->engine);
-    int64_t wait = due_ms == INT64_MAX || due_ms > now_ms + WAIT_MS_MAX ? WAIT_MS_MAX
-                   : due_ms > now_ms                                    ? due_ms - now_ms
-                                                                        : 0;
-    wait = wait < at_least_ms ? at_least_ms : wait;
-    int server_ms = lp_server_timeout_ms(loop->server, now_ms);
-    return server_ms >= 0 && server_ms < wait ? server_ms : (int)wait;
+    int64_t wake_at_ms = lp_engine_wake_at_ms(daemon->engine);
+    int64_t wait = wake_at_ms == INT64_MAX ? HOUSEKEEPING_MS : wake_at_ms - clock_now_ms(NULL);
+    if (daemon->is_journal_failing && wait < JOURNAL_RETRY_MS)
+        wait = JOURNAL_RETRY_MS;
+    if (wait > HOUSEKEEPING_MS)
+        wait = HOUSEKEEPING_MS;
+    int server_ms = lp_server_wait_ms(daemon->server);
+    if (server_ms >= 0 && server_ms < wait)
+        wait = server_ms;
+    return wait < 0 ? 0 : (int)wait;
 }
 
-static void run(struct loop *loop)
+static void signals_take(struct daemon *daemon)
 {
-    struct pollfd fds[DRIVER_FDS_MAX + 2];
-    int driver_fds[DRIVER_FDS_MAX];
-    while (!loop->is_ending && !loop->api.is_shutdown_asked) {
-        int64_t at_least_ms = engine_turn(loop);
-        lp_server_run(loop->server, lp_engine_now_ms(loop->engine));
-        nfds_t count = 0;
-        fds[count++] = (struct pollfd){.fd = loop->signal_fd, .events = POLLIN};
-        fds[count++] = (struct pollfd){.fd = lp_server_fd(loop->server), .events = POLLIN};
-        // While the journal cannot be written the drivers keep what they know.
-        size_t drivers =
-            at_least_ms ? 0 : lp_engine_wait_fds(loop->engine, driver_fds, DRIVER_FDS_MAX);
-        for (size_t i = 0; i < drivers; i++)
-            fds[count++] = (struct pollfd){.fd = driver_fds[i], .events = POLLIN};
-        if (poll(fds, count, wait_ms(loop, at_least_ms)) > 0 && fds[0].revents)
-            signals_take(loop);
-    }
-    lp_server_run(loop->server, lp_engine_now_ms(loop->engine)); // the reply to `shutdown`
+    struct signalfd_siginfo info;
+    while (read(daemon->signal_fd, &info, sizeof(info)) == sizeof(info))
+        if (info.ssi_signo != SIGHUP) // a terminal that closed is no reason to end
+            daemon->api.is_ending = true;
 }
 
-LP_MUST_CHECK static int signals_open(int *ret_fd, struct lp_err *err)
+static void housekeep(struct daemon *daemon)
 {
-    sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGTERM);
-    sigaddset(&mask, SIGINT);
-    sigaddset(&mask, SIGHUP);
-    signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-        return lp_err_set(err, LP_EIO, "sigprocmask: %s", strerror(errno));
-    *ret_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (*ret_fd < 0)
-        return lp_err_set(err, LP_EIO, "signalfd: %s", strerror(errno));
-    return 0;
+    int64_t now_ms = clock_now_ms(NULL);
+    if (now_ms - daemon->housekept_ms < HOUSEKEEPING_MS)
+        return;
+    daemon->housekept_ms = now_ms;
+    if (daemon->config->has_log_file)
+        lp_daemon_log_rotate(daemon->log_path);
+    malloc_trim(0);
 }
 
-LP_MUST_CHECK static int serve(const struct lp_daemon_config *config, const struct lp_root *root,
-                               struct lp_err *err)
+static void loop(struct daemon *daemon)
 {
-    struct loop *loop = lp_heap_take(sizeof(*loop));
-    char path[256];
-    int result = lp_daemon_socket_path(config->root, path, sizeof(path), err);
-    if (result == 0)
-        result = signals_open(&loop->signal_fd, err);
-    if (result == 0)
-        result = engine_open(config->root, root->id, &loop->engine, err);
-    if (result < 0) {
-        lp_heap_free(loop);
-        return result;
+    while (!daemon->api.is_ending) {
+        struct pollfd waits[WAITS_MAX];
+        int fds[WAITS_MAX - 2];
+        // A failing journal makes the drivers' news wait; their handles would not let us rest.
+        size_t count =
+            daemon->is_journal_failing ? 0 : lp_engine_wait_fds(daemon->engine, fds, WAITS_MAX - 2);
+        for (size_t i = 0; i < count; i++)
+            waits[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+        waits[count] = (struct pollfd){.fd = daemon->signal_fd, .events = POLLIN};
+        waits[count + 1] =
+            (struct pollfd){.fd = lp_server_wait_fd(daemon->server), .events = POLLIN};
+        poll(waits, count + 2, wait_ms(daemon));
+        if (waits[count].revents)
+            signals_take(daemon);
+        tick(daemon);
+        lp_server_turn(daemon->server);
+        housekeep(daemon);
     }
-    loop->api = (struct lp_api){.engine = loop->engine, .metrics = &loop->metrics};
-    result = lp_server_open(path, &loop->api, &loop->server, err);
-    if (result == 0) {
-        if (config->ready_fd >= 0)
-            (void)!write(config->ready_fd, "ok\n", 3);
-        run(loop);
-        unlink(path);
-        lp_server_close(loop->server);
-    }
-    lp_engine_close(loop->engine);
-    close(loop->signal_fd);
-    lp_heap_free(loop);
-    return result;
 }
 
 int lp_daemon_run(const struct lp_daemon_config *config, struct lp_err *err)
 {
-    struct lp_root root;
-    // One thread, few large blocks: give freed memory back instead of keeping it.
-    mallopt(M_ARENA_MAX, 1);
-    mallopt(M_TRIM_THRESHOLD, 256 * 1024);
-    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-    int result = lp_root_open(config->root, &root, err);
-    if (result == 0) {
-        result = serve(config, &root, err);
-        lp_root_close(&root);
+    struct daemon daemon = {.config = config, .home.lock_fd = -1, .signal_fd = -1};
+    process_tune();
+    int code = open_all(&daemon, err);
+    if (code < 0) {
+        if (daemon.log_path && config->has_log_file)
+            lp_daemon_log("%s", err->text);
+        ready_tell(config->ready_fd, err->text);
+        close_all(&daemon);
+        return code;
     }
-    if (result < 0 && config->ready_fd >= 0)
-        (void)!write(config->ready_fd, err->text, strlen(err->text));
-    return result;
+    lp_daemon_log("limpet " LP_VERSION " runs for %s", config->root);
+    ready_tell(config->ready_fd, "ready\n");
+    daemon.housekept_ms = clock_now_ms(NULL);
+    loop(&daemon);
+    lp_server_finish(daemon.server, ANSWERS_LEAVE_MS);
+    lp_daemon_log("ends; the nodes keep running");
+    close_all(&daemon);
+    return 0;
 }

@@ -1,21 +1,16 @@
-// The daemon: the root folder, the engine in its loop, and the HTTP interface on a Unix socket.
+// The daemon: the engine's loop, the drivers and the HTTP server in one process and thread.
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/err.h"
 
 struct lp_daemon_config {
-    const char *root; // absolute path; made when absent
-    int ready_fd;     // "ok\n" or an error's text is written here once; -1: nowhere
+    const char *root;  // absolute
+    bool has_log_file; // output goes to <root>/daemon.log, which is kept short
+    int ready_fd;      // gets "ready\n", or what is wrong; closed then. -1: nobody asks
 };
 
-// Run until SIGTERM, SIGINT or POST /v1/shutdown. Nodes keep running. LP_ECONFLICT when another
-// daemon holds the root.
+// Run until SIGTERM, SIGINT or POST /v1/shutdown; the nodes keep running. LP_ECONFLICT: another
+// daemon runs for this root. LP_ECORRUPT: the journal is damaged; err says what to do.
 LP_MUST_CHECK int lp_daemon_run(const struct lp_daemon_config *config, struct lp_err *err);
-
-// <root>/limpet.sock, as an address; LP_EINPUT when too long for one (108 bytes).
-LP_MUST_CHECK int lp_daemon_socket_path(const char *root, char *ret_path, size_t bytes,
-                                        struct lp_err *err);

@@ -1,282 +1,336 @@
-// The routes of the HTTP interface.
-#include "api/routes.h"
-
-#include <stdlib.h>
+// The routes: one table, one function each.
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "api/arguments.h"
 #include "api/metrics.h"
-#include "base/arena.h"
+#include "engine/engine.h"
 #include "base/own.h"
+#include "model/limits.h"
 
-enum { EVENTS_DEFAULT = 100, EVENTS_MAX = 10 * 1000 };
+struct route {
+    const char *method, *path; // "{name}" stands for one part of it
+    const struct lp_api_field *query, *body;
+    size_t body_max;
+    int (*answer)(struct lp_api *api, const struct lp_api_arguments *arguments,
+                  struct lp_api_answer *answer, struct lp_err *err);
+};
 
-static const char *text_of(const struct lp_call *call, const char *key)
+#define AT(member) offsetof(struct lp_api_arguments, member)
+
+static int version_get(struct lp_api *api, const struct lp_api_arguments *arguments,
+                       struct lp_api_answer *answer, struct lp_err *err)
 {
-    return json_string_value(json_object_get(call->body, key));
-}
-
-LP_MUST_CHECK static int text_get(const struct lp_call *call, const char *key,
-                                  const char **ret_text, struct lp_err *err)
-{
-    *ret_text = text_of(call, key);
-    if (!*ret_text)
-        return lp_err_set(err, LP_EINPUT, "the request lacks \"%s\" (a string)", key);
-    return 0;
-}
-
-static int version_get(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                       struct lp_err *err)
-{
-    (void)call, (void)err;
-    lp_str_printf(reply, "{\"version\":\"%s\",\"journal_seq\":%llu,\"is_synced\":%s}", LP_VERSION,
-                  (unsigned long long)lp_engine_last_seq(api->engine),
-                  lp_engine_is_synced(api->engine) ? "true" : "false");
-    return 0;
-}
-
-static int metrics_get(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                       struct lp_err *err)
-{
-    (void)call, (void)err;
-    lp_metrics_print(api->metrics, reply);
-    return 0;
-}
-
-static int infras_get(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                      struct lp_err *err)
-{
-    return lp_view_infras(api->engine, call->query(call, "infrastructure"), reply, err);
-}
-
-// The descriptor of a body, as text: given as a string, or as the object itself.
-LP_MUST_CHECK static int descriptor_get(const struct lp_call *call, struct lp_str *ret_text,
-                                        struct lp_err *err)
-{
-    const json_t *descriptor = json_object_get(call->body, "descriptor");
-    if (json_is_string(descriptor)) {
-        lp_str_add(ret_text, json_string_value(descriptor));
-        return 0;
-    }
-    if (!json_is_object(descriptor))
-        return lp_err_set(err, LP_EINPUT, "the request lacks \"descriptor\" (text or an object)");
-    LP_OWNS_TEXT char *text = json_dumps(descriptor, JSON_COMPACT);
-    lp_str_add(ret_text, text ? text : "");
-    return 0;
-}
-
-static int infra_put(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                     struct lp_err *err)
-{
-    LP_OWNS_STR struct lp_str text = {0};
-    LP_OWNS_ARENA struct lp_arena arena = {0};
-    json_t *secrets = json_object_get(call->body, "secrets");
-    size_t count = json_object_size(secrets);
-    struct lp_pairs pairs = {lp_arena_new_array(&arena, struct lp_pair, count + 1), 0};
-    const char *key;
-    json_t *value;
-    json_object_foreach(secrets, key, value)
-    {
-        if (!json_is_string(value))
-            return lp_err_set(err, LP_EINPUT, "secret %s is not a string", key);
-        pairs.items[pairs.count++] = (struct lp_pair){key, json_string_value(value)};
-    }
-    if (descriptor_get(call, &text, err) < 0 ||
-        lp_request_apply(api->engine, lp_str_text(&text), text.bytes, &pairs, err) < 0)
-        return err->code;
-    lp_str_printf(reply, "{\"accepted\":true,\"journal_seq\":%llu}",
+    (void)arguments, (void)err;
+    lp_str_add(&answer->body, "{\"version\":\"" LP_VERSION "\",\"root\":");
+    lp_str_add_json(&answer->body, api->root);
+    lp_str_printf(&answer->body,
+                  ",\"pid\":%d,\"since\":%lld,\"is_synced\":%s,\"journal_seq\":%llu}",
+                  (int)getpid(), (long long)api->since_ms,
+                  lp_engine_is_synced(api->engine) ? "true" : "false",
                   (unsigned long long)lp_engine_last_seq(api->engine));
     return 0;
 }
 
-static void accepted(struct lp_str *reply)
+static int metrics_get(struct lp_api *api, const struct lp_api_arguments *arguments,
+                       struct lp_api_answer *answer, struct lp_err *err)
 {
-    lp_str_add(reply, "{\"accepted\":true}");
-}
-
-static int infra_delete(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                        struct lp_err *err)
-{
-    const char *volumes = call->query(call, "volumes");
-    if (lp_request_down(api->engine, call->path_name, volumes && strcmp(volumes, "true") == 0,
-                        err) < 0)
-        return err->code;
-    accepted(reply);
+    (void)arguments, (void)err;
+    lp_metrics_print(api->metrics, &answer->body);
     return 0;
 }
 
-static int nodes_get(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                     struct lp_err *err)
+static int infrastructures_get(struct lp_api *api, const struct lp_api_arguments *arguments,
+                               struct lp_api_answer *answer, struct lp_err *err)
 {
-    return lp_view_nodes(api->engine, call->query(call, "infrastructure"), reply, err);
+    return lp_view_infras(api->engine, arguments->infrastructure, &answer->body, err);
 }
 
-static int services_get(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                        struct lp_err *err)
+// The answer to a request that is in the journal: what follows is told by events and listings.
+static int accepted(struct lp_api *api, struct lp_api_answer *answer)
 {
-    return lp_view_services(api->engine, call->query(call, "infrastructure"), reply, err);
-}
-
-static int scale_post(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                      struct lp_err *err)
-{
-    const char *infra, *service;
-    const json_t *replicas = json_object_get(call->body, "replicas");
-    if (text_get(call, "infrastructure", &infra, err) < 0 ||
-        text_get(call, "service", &service, err) < 0)
-        return err->code;
-    if (!json_is_integer(replicas) || json_integer_value(replicas) < 0 ||
-        json_integer_value(replicas) > LP_REPLICAS_MAX)
-        return lp_err_set(err, LP_EINPUT, "\"replicas\" is a number from 0 to %d", LP_REPLICAS_MAX);
-    if (lp_request_scale(api->engine, infra, service, (uint32_t)json_integer_value(replicas), err) <
-        0)
-        return err->code;
-    accepted(reply);
+    lp_str_printf(&answer->body, "{\"accepted\":true,\"journal_seq\":%llu}",
+                  (unsigned long long)lp_engine_last_seq(api->engine));
     return 0;
 }
 
-static int restart_post(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                        struct lp_err *err)
+LP_MUST_CHECK static int name_check(const struct lp_api_arguments *arguments, struct lp_err *err)
 {
-    const char *infra, *target;
-    if (text_get(call, "infrastructure", &infra, err) < 0 ||
-        text_get(call, "target", &target, err) < 0 ||
-        lp_request_restart(api->engine, infra, target, err) < 0)
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    const struct lp_descriptor *descriptor = NULL;
+    struct lp_mistakes *mistakes = lp_arena_new(&arena, struct lp_mistakes);
+    struct lp_parse_input input = {.path = "descriptor",
+                                   .text = arguments->descriptor,
+                                   .bytes = arguments->descriptor_bytes,
+                                   .is_canonical = true};
+    if (lp_descriptor_parse(&input, &arena, mistakes, &descriptor, err) < 0)
         return err->code;
-    accepted(reply);
+    if (strcmp(descriptor->name, arguments->infrastructure) != 0)
+        return lp_err_set(err, LP_EINPUT, "the descriptor is of '%s', the path says '%s'",
+                          descriptor->name, arguments->infrastructure);
     return 0;
 }
 
-static int break_post(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                      struct lp_err *err)
+static int infrastructure_put(struct lp_api *api, const struct lp_api_arguments *arguments,
+                              struct lp_api_answer *answer, struct lp_err *err)
 {
-    const char *infra, *target;
-    bool is_node = json_is_true(json_object_get(call->body, "is_node"));
-    if (text_get(call, "infrastructure", &infra, err) < 0 ||
-        text_get(call, "target", &target, err) < 0 ||
-        lp_request_break(api->engine, infra, target, is_node, err) < 0)
+    if (name_check(arguments, err) < 0 ||
+        lp_request_apply(api->engine, arguments->descriptor, arguments->descriptor_bytes,
+                         &arguments->secrets, err) < 0)
         return err->code;
-    accepted(reply);
+    return accepted(api, answer);
+}
+
+static int infrastructure_delete(struct lp_api *api, const struct lp_api_arguments *arguments,
+                                 struct lp_api_answer *answer, struct lp_err *err)
+{
+    if (lp_request_down(api->engine, arguments->infrastructure, arguments->with_volumes, err) < 0)
+        return err->code;
+    return accepted(api, answer);
+}
+
+static int nodes_get(struct lp_api *api, const struct lp_api_arguments *arguments,
+                     struct lp_api_answer *answer, struct lp_err *err)
+{
+    return lp_view_nodes(api->engine, arguments->infrastructure, &answer->body, err);
+}
+
+static int services_get(struct lp_api *api, const struct lp_api_arguments *arguments,
+                        struct lp_api_answer *answer, struct lp_err *err)
+{
+    return lp_view_services(api->engine, arguments->infrastructure, &answer->body, err);
+}
+
+static int scale_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+                      struct lp_api_answer *answer, struct lp_err *err)
+{
+    if (lp_request_scale(api->engine, arguments->infrastructure, arguments->service,
+                         (uint32_t)arguments->replicas, err) < 0)
+        return err->code;
+    return accepted(api, answer);
+}
+
+static int restart_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+                        struct lp_api_answer *answer, struct lp_err *err)
+{
+    if (lp_request_restart(api->engine, arguments->infrastructure, arguments->target, err) < 0)
+        return err->code;
+    return accepted(api, answer);
+}
+
+static int break_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+                      struct lp_api_answer *answer, struct lp_err *err)
+{
+    if (lp_request_break(api->engine, arguments->infrastructure, arguments->target,
+                         arguments->is_node, err) < 0)
+        return err->code;
+    return accepted(api, answer);
+}
+
+static int events_get(struct lp_api *api, const struct lp_api_arguments *arguments,
+                      struct lp_api_answer *answer, struct lp_err *err)
+{
+    size_t limit = arguments->limit ? arguments->limit : 100;
+    if (arguments->node && !arguments->infrastructure)
+        return lp_err_set(err, LP_EINPUT, "query: 'node' needs 'infrastructure'");
+    if (lp_view_events(api->engine, arguments->infrastructure, arguments->node, arguments->after,
+                       limit, &answer->body, err) < 0)
+        return err->code;
+    if (arguments->has_after && strstr(lp_str_text(&answer->body), "\"events\":[]"))
+        answer->wait_ms = (int64_t)arguments->wait_ms;
     return 0;
 }
 
-static uint64_t number_of(const struct lp_call *call, const char *name, uint64_t otherwise)
+static int why_get(struct lp_api *api, const struct lp_api_arguments *arguments,
+                   struct lp_api_answer *answer, struct lp_err *err)
 {
-    const char *text = call->query(call, name);
-    char *end = NULL;
-    uint64_t number = text ? strtoull(text, &end, 10) : otherwise;
-    return text && (end == text || *end) ? otherwise : number;
+    return lp_view_why(api->engine, arguments->infrastructure, arguments->node, &answer->body, err);
 }
 
-static int events_get(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                      struct lp_err *err)
+static int plan_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+                     struct lp_api_answer *answer, struct lp_err *err)
 {
-    uint64_t limit = number_of(call, "limit", EVENTS_DEFAULT);
-    return lp_view_events(api->engine, call->query(call, "infrastructure"),
-                          call->query(call, "node"), number_of(call, "after", 0),
-                          limit < EVENTS_MAX ? (size_t)limit : EVENTS_MAX, reply, err);
+    return lp_view_plan(api->engine, arguments->descriptor, arguments->descriptor_bytes,
+                        &answer->body, err);
 }
 
-static int why_get(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                   struct lp_err *err)
+static int plan_if_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+                        struct lp_api_answer *answer, struct lp_err *err)
 {
-    const char *node = call->query(call, "node");
-    if (!node)
-        return lp_err_set(err, LP_EINPUT, "say which node: ?node=NAME");
-    return lp_view_why(api->engine, call->query(call, "infrastructure"), node, reply, err);
+    return lp_view_plan_if(api->engine, arguments->infrastructure, arguments->condition,
+                           &answer->body, err);
 }
 
-static int plan_post(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                     struct lp_err *err)
+static int shutdown_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+                         struct lp_api_answer *answer, struct lp_err *err)
 {
-    LP_OWNS_STR struct lp_str text = {0};
-    if (descriptor_get(call, &text, err) < 0)
-        return err->code;
-    return lp_view_plan(api->engine, lp_str_text(&text), text.bytes, reply, err);
+    (void)arguments, (void)err;
+    api->is_ending = true;
+    return accepted(api, answer);
 }
 
-static int plan_if_post(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                        struct lp_err *err)
-{
-    const char *what;
-    if (text_get(call, "if", &what, err) < 0)
-        return err->code;
-    return lp_view_plan_if(api->engine, text_of(call, "infrastructure"), what, reply, err);
-}
+static const struct lp_api_field infra_query[] = {
+    {"infrastructure", LP_API_TEXT, false, AT(infrastructure), 0}, {0}};
+static const struct lp_api_field delete_query[] = {
+    {"volumes", LP_API_FLAG, false, AT(with_volumes), 0}, {0}};
+static const struct lp_api_field why_query[] = {
+    {"infrastructure", LP_API_TEXT, false, AT(infrastructure), 0},
+    {"node", LP_API_TEXT, true, AT(node), 0},
+    {0}};
+static const struct lp_api_field events_query[] = {
+    {"infrastructure", LP_API_TEXT, false, AT(infrastructure), 0},
+    {"node", LP_API_TEXT, false, AT(node), 0},
+    {"after", LP_API_NUMBER, false, AT(after), INT64_MAX},
+    {"limit", LP_API_NUMBER, false, AT(limit), LP_API_EVENTS_MAX},
+    {"wait_ms", LP_API_NUMBER, false, AT(wait_ms), LP_API_WAIT_MAX_MS},
+    {0}};
+static const struct lp_api_field apply_body[] = {
+    {"descriptor", LP_API_DESCRIPTOR, true, 0, 0}, {"secrets", LP_API_SECRETS, false, 0, 0}, {0}};
+static const struct lp_api_field plan_body[] = {{"descriptor", LP_API_DESCRIPTOR, true, 0, 0}, {0}};
+static const struct lp_api_field scale_body[] = {
+    {"infrastructure", LP_API_TEXT, true, AT(infrastructure), 0},
+    {"service", LP_API_TEXT, true, AT(service), 0},
+    {"replicas", LP_API_NUMBER, true, AT(replicas), LP_REPLICAS_MAX},
+    {0}};
+static const struct lp_api_field restart_body[] = {
+    {"infrastructure", LP_API_TEXT, true, AT(infrastructure), 0},
+    {"target", LP_API_TEXT, true, AT(target), 0},
+    {0}};
+static const struct lp_api_field break_body[] = {
+    {"infrastructure", LP_API_TEXT, true, AT(infrastructure), 0},
+    {"target", LP_API_TEXT, true, AT(target), 0},
+    {"is_node", LP_API_FLAG, false, AT(is_node), 0},
+    {0}};
+static const struct lp_api_field if_body[] = {
+    {"infrastructure", LP_API_TEXT, false, AT(infrastructure), 0},
+    {"if", LP_API_TEXT, true, AT(condition), 0},
+    {0}};
 
-static int shutdown_post(struct lp_api *api, const struct lp_call *call, struct lp_str *reply,
-                         struct lp_err *err)
-{
-    (void)call, (void)err;
-    api->is_shutdown_asked = true;
-    accepted(reply);
-    return 0;
-}
-
-const struct lp_route lp_routes[] = {
-    {"GET", "/v1/version", version_get, false, false},
-    {"GET", "/v1/metrics", metrics_get, false, false},
-    {"GET", "/v1/infrastructures", infras_get, false, false},
-    {"PUT", "/v1/infrastructures/{name}", infra_put, true, false},
-    {"DELETE", "/v1/infrastructures/{name}", infra_delete, false, false},
-    {"GET", "/v1/nodes", nodes_get, false, false},
-    {"GET", "/v1/services", services_get, false, false},
-    {"POST", "/v1/services/scale", scale_post, true, false},
-    {"POST", "/v1/restart", restart_post, true, false},
-    {"POST", "/v1/break", break_post, true, false},
-    {"GET", "/v1/events", events_get, false, true},
-    {"GET", "/v1/why", why_get, false, false},
-    {"POST", "/v1/plan", plan_post, true, false},
-    {"POST", "/v1/plan-if", plan_if_post, true, false},
-    {"POST", "/v1/shutdown", shutdown_post, false, false},
+enum { SMALL = LP_API_SMALL_BODY_MAX, LARGE = LP_API_BODY_MAX };
+static const struct route routes[] = {
+    {"GET", "/v1/version", NULL, NULL, SMALL, version_get},
+    {"GET", "/v1/metrics", NULL, NULL, SMALL, metrics_get},
+    {"GET", "/v1/infrastructures", infra_query, NULL, SMALL, infrastructures_get},
+    {"PUT", "/v1/infrastructures/{name}", NULL, apply_body, LARGE, infrastructure_put},
+    {"DELETE", "/v1/infrastructures/{name}", delete_query, NULL, SMALL, infrastructure_delete},
+    {"GET", "/v1/nodes", infra_query, NULL, SMALL, nodes_get},
+    {"GET", "/v1/services", infra_query, NULL, SMALL, services_get},
+    {"POST", "/v1/services/scale", NULL, scale_body, SMALL, scale_post},
+    {"POST", "/v1/restart", NULL, restart_body, SMALL, restart_post},
+    {"POST", "/v1/break", NULL, break_body, SMALL, break_post},
+    {"GET", "/v1/events", events_query, NULL, SMALL, events_get},
+    {"GET", "/v1/why", why_query, NULL, SMALL, why_get},
+    {"POST", "/v1/plan", NULL, plan_body, LARGE, plan_post},
+    {"POST", "/v1/plan-if", NULL, if_body, SMALL, plan_if_post},
+    {"POST", "/v1/shutdown", NULL, NULL, SMALL, shutdown_post},
 };
-const size_t lp_route_count = sizeof(lp_routes) / sizeof(lp_routes[0]);
+enum { ROUTE_COUNT = sizeof(routes) / sizeof(*routes) };
 
-// Does path fit the pattern? *ret_name: what stands at {name}, to the end of path.
-static bool path_fits(const char *pattern, const char *path, const char **ret_name)
+bool lp_api_route(size_t index, const char **ret_method, const char **ret_path)
 {
-    const char *brace = strchr(pattern, '{');
-    *ret_name = NULL;
-    if (!brace)
-        return strcmp(pattern, path) == 0;
-    size_t fixed = (size_t)(brace - pattern);
-    if (strncmp(pattern, path, fixed) != 0 || !path[fixed] || strchr(path + fixed, '/'))
+    if (index >= ROUTE_COUNT)
         return false;
-    *ret_name = path + fixed;
+    *ret_method = routes[index].method;
+    *ret_path = routes[index].path;
     return true;
 }
 
-const struct lp_route *lp_route_find(const char *method, const char *path, const char **ret_name,
-                                     bool *ret_is_other_method)
+// Does the path match? The part that stands for {name} is *ret_name, up to *ret_bytes.
+static bool path_matches(const char *pattern, const char *path, const char **ret_name,
+                         size_t *ret_bytes)
 {
-    *ret_is_other_method = false;
-    for (size_t i = 0; i < lp_route_count; i++) {
-        if (!path_fits(lp_routes[i].path, path, ret_name))
-            continue;
-        if (strcmp(lp_routes[i].method, method) == 0)
-            return &lp_routes[i];
-        *ret_is_other_method = true;
-    }
+    *ret_bytes = 0;
+    size_t fixed = strcspn(pattern, "{");
+    if (strncmp(pattern, path, fixed) != 0)
+        return false;
+    if (!pattern[fixed])
+        return path[fixed] == '\0';
+    *ret_name = path + fixed;
+    *ret_bytes = strcspn(path + fixed, "/");
+    return *ret_bytes > 0 && path[fixed + *ret_bytes] == '\0';
+}
+
+static const struct route *route_find(const char *method, const char *path, const char **ret_name,
+                                      size_t *ret_bytes)
+{
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        if (strcmp(routes[i].method, method) == 0 &&
+            path_matches(routes[i].path, path, ret_name, ret_bytes))
+            return &routes[i];
     return NULL;
 }
 
-unsigned lp_route_status(int code)
+size_t lp_api_body_max(const char *method, const char *path)
 {
-    static const struct {
-        int code;
-        unsigned status;
-    } statuses[] = {{LP_EINPUT, 400},    {LP_EDENIED, 403}, {LP_ENOTFOUND, 404},
-                    {LP_ECONFLICT, 409}, {LP_EFULL, 413},   {LP_EUNSUPPORTED, 501},
-                    {LP_EIO, 507},       {LP_ETIMEOUT, 504}};
-    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
-        if (statuses[i].code == code)
-            return statuses[i].status;
-    return code == 0 ? 200 : 500;
+    const char *name;
+    size_t bytes;
+    const struct route *route = route_find(method, path, &name, &bytes);
+    return route ? route->body_max : 0;
 }
 
-void lp_route_error(const struct lp_err *err, struct lp_str *reply)
+static const struct {
+    int code;
+    unsigned status;
+} statuses[] = {
+    {LP_EINPUT, 400},       {LP_EDENIED, 403}, {LP_ENOTFOUND, 404}, {LP_ECONFLICT, 409},
+    {LP_EUNSUPPORTED, 501}, {LP_EIO, 503},     {LP_ETIMEOUT, 504},  {LP_EFULL, 507},
+};
+
+void lp_api_refuse(struct lp_api_answer *answer, const struct lp_err *err)
 {
-    lp_str_clear(reply);
-    lp_str_printf(reply, "{\"error\":\"%s\",\"text\":", lp_code_word(err->code));
-    lp_str_add_json(reply, err->text);
-    lp_str_add_char(reply, '}');
+    answer->status = 500;
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
+        if (statuses[i].code == err->code)
+            answer->status = statuses[i].status;
+    answer->wait_ms = 0;
+    lp_str_clear(&answer->body);
+    lp_str_printf(&answer->body, "{\"error\":\"%s\",\"text\":", lp_code_word(err->code));
+    lp_str_add_json(&answer->body, err->text);
+    lp_str_add_char(&answer->body, '}');
+}
+
+static void unrouted(const struct lp_api_call *call, struct lp_api_answer *answer)
+{
+    struct lp_err err;
+    const char *name;
+    size_t bytes;
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (!path_matches(routes[i].path, call->path, &name, &bytes))
+            continue;
+        size_t used = strlen(answer->allow);
+        snprintf(answer->allow + used, sizeof(answer->allow) - used, "%s%s", used ? ", " : "",
+                 routes[i].method);
+    }
+    if (!answer->allow[0]) {
+        lp_err_set(&err, LP_ENOTFOUND, "there is no %s", call->path);
+        lp_api_refuse(answer, &err);
+        return;
+    }
+    lp_err_set(&err, LP_EINPUT, "%s takes %s", call->path, answer->allow);
+    lp_api_refuse(answer, &err);
+    answer->status = 405;
+}
+
+void lp_api_answer(struct lp_api *api, const struct lp_api_call *call,
+                   struct lp_api_answer *ret_answer)
+{
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    struct lp_api_arguments arguments = {0};
+    struct lp_err err;
+    const char *name = NULL;
+    size_t bytes = 0;
+    *ret_answer = (struct lp_api_answer){.status = 200, .body = ret_answer->body};
+    lp_str_clear(&ret_answer->body);
+    const struct route *route = route_find(call->method, call->path, &name, &bytes);
+    if (!route) {
+        unrouted(call, ret_answer);
+        return;
+    }
+    if (bytes) // names have no letters that a path would have to write otherwise
+        arguments.infrastructure = lp_arena_text_n(&arena, name, bytes);
+    if (lp_api_read_query(route->query, &call->query, &arena, &arguments, &err) < 0 ||
+        lp_api_read_body(route->body, call, &arena, &arguments, &err) < 0 ||
+        route->answer(api, &arguments, ret_answer, &err) < 0)
+        lp_api_refuse(ret_answer, &err);
 }

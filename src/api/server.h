@@ -1,19 +1,22 @@
-// The HTTP server: libmicrohttpd on a Unix socket, driven by the daemon's own loop.
+// HTTP on the Unix socket <root>/limpet.sock (mode 0600), by libmicrohttpd with an epoll handle of
+// its own, so that one poll(2) waits for it and the drivers together.
 #pragma once
 
 #include <stdint.h>
 
-#include "api/routes.h"
+#include "base/err.h"
 
+struct lp_api;
 struct lp_server;
 
-// Listen on the socket path (0600; a stale one is replaced). api is lent for the server's life.
-LP_MUST_CHECK int lp_server_open(const char *socket_path, struct lp_api *api,
-                                 struct lp_server **ret_server, struct lp_err *err);
-void lp_server_close(struct lp_server *server);
-int lp_server_fd(const struct lp_server *server); // readable: call run
-// Answer what can be answered; never blocks. Held requests are answered when the journal has grown
-// or their time is over.
-void lp_server_run(struct lp_server *server, int64_t now_ms);
-// Milliseconds until run must be called again; -1: no need.
-int lp_server_timeout_ms(const struct lp_server *server, int64_t now_ms);
+// api: lent until close. A socket that a dead daemon left is replaced: the caller holds the lock.
+LP_MUST_CHECK int lp_server_open(struct lp_api *api, struct lp_server **ret_server,
+                                 struct lp_err *err);
+int lp_server_wait_fd(const struct lp_server *server);
+// How long may be waited before the next turn, in milliseconds; -1: for ever.
+int lp_server_wait_ms(const struct lp_server *server);
+// Take bytes in, answer calls, send bytes. Never blocks.
+void lp_server_turn(struct lp_server *server);
+// Take no more calls, answer those that wait, and give the answers at most limit_ms to leave.
+void lp_server_finish(struct lp_server *server, int limit_ms);
+void lp_server_close(struct lp_server *server); // the socket is removed

@@ -20,7 +20,7 @@ struct lp_option {
     char letter;       // 0: none
     const char *value; // name of its value in the help, "[SECONDS]" when it may be left out (then
                        // only --name=SECONDS gives one); NULL: takes none
-    const char *help;
+    const char *help;  // NULL: Limpet gives it to itself
 };
 
 struct lp_given { // an option as it was given

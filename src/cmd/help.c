@@ -10,6 +10,8 @@ static void options_print(const struct lp_option *options)
 {
     for (; options && options->name; options++) {
         LP_OWNS_STR struct lp_str left = {0};
+        if (!options->help) // Limpet gives it to itself
+            continue;
         if (options->letter)
             lp_str_printf(&left, "-%c, ", options->letter);
         else
