@@ -1,7 +1,7 @@
 // What people want: descriptors, numbers, requests.
 #include "core/phases.h"
 
-static void infra_set(struct lp_state *s, uint32_t id)
+static void infra_set(struct lp_state *s, uint32_t id, uint64_t networks_hash)
 {
     struct lp_infra_inside *infra = lp_infra_get(s, id);
     if (!infra->row.is_used) {
@@ -14,6 +14,9 @@ static void infra_set(struct lp_state *s, uint32_t id)
     }
     infra->row.is_wanted = true;
     infra->is_open = true;
+    if (infra->networks_hash != networks_hash && infra->row.network_phase == 2)
+        infra->row.network_phase = 0; // its networks changed: made anew around what runs
+    infra->networks_hash = networks_hash;
 }
 
 // A change of a service interests somebody only if it is named; the mark is never taken back.
@@ -169,7 +172,7 @@ void lp_absorb_want(struct lp_state *s, const struct lp_event *event)
 {
     switch (event->kind) {
     case LP_EVENT_INFRA_SET:
-        infra_set(s, event->infra);
+        infra_set(s, event->infra, event->revision);
         break;
     case LP_EVENT_IMAGE_SET:
         if (lp_image_get(s, event->image)->revision != event->revision)

@@ -86,6 +86,7 @@ struct lp_infra_inside {
     struct lp_infra_row row;
     uint32_t first_service;
     uint32_t address_hint;  // no address below 64 times this is free
+    uint64_t networks_hash;
     bool is_dirty, is_open; // open: a change is being read, nothing is planned yet
     struct lp_order_slot network, publish;
     int64_t next_publish_ms, next_try_ms;

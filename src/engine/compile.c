@@ -221,6 +221,18 @@ static void absent_services_add(struct compile *c)
     }
 }
 
+// A fingerprint of the networks: another one has them made anew, the same one leaves them alone.
+static uint64_t networks_hash(const struct lp_descriptor *descriptor)
+{
+    LP_OWNS_STR struct lp_str text = {0};
+    for (size_t i = 0; i < descriptor->network_count; i++) {
+        const struct lp_network *network = &descriptor->networks[i];
+        lp_str_printf(&text, "%s %u/%u %d\n", network->name, network->subnet, network->prefix,
+                      network->has_nat);
+    }
+    return lp_hash64(lp_str_text(&text), text.bytes);
+}
+
 static size_t events_at_most(const struct lp_engine *engine, const struct lp_descriptor *d)
 {
     size_t count = 2 + engine->limits.services;
@@ -239,7 +251,9 @@ int lp_compile(const struct lp_engine *engine, const struct lp_descriptor *descr
     c.events = lp_arena_new_array(arena, struct lp_event, events_at_most(engine, descriptor));
     if (infra_choose(&c, err) < 0 || services_choose(&c, err) < 0)
         return err->code;
-    event_add(&c, LP_EVENT_INFRA_SET)->text = text;
+    struct lp_event *set = event_add(&c, LP_EVENT_INFRA_SET);
+    set->text = text;
+    set->revision = networks_hash(descriptor);
     if (images_add(&c, err) < 0)
         return err->code;
     for (size_t i = 0; i < descriptor->service_count; i++) {

@@ -15,7 +15,7 @@ enum lp_event_kind {
     LP_EVENT_DRIVERS_SYNCED, // every driver has told what exists; what was not told does not
     LP_EVENT_TICK,           // plan.wake_at_ms came
     // What people want. Ids are table slots chosen by the engine.
-    LP_EVENT_INFRA_SET,     // infra (name in text)
+    LP_EVENT_INFRA_SET,     // infra (descriptor in text), .revision: fingerprint of its networks
     LP_EVENT_IMAGE_SET,     // image in .image (hash in text); .revision: another one is another image
     LP_EVENT_SERVICE_SET,   // infra, service, .service (name in text); replaces an earlier one
     LP_EVENT_APP_SET,       // infra, service, app, .app (name in text); follow their SERVICE_SET
