@@ -65,8 +65,10 @@ static void network_order(struct lp_state *s, uint32_t id, enum lp_action_kind k
 static void network(struct lp_state *s, uint32_t id, struct lp_planner *planner)
 {
     struct lp_infra_inside *infra = lp_infra_get(s, id);
-    bool is_due = lp_order_is_due(s, &infra->network);
     bool is_removal = !infra->row.is_wanted;
+    if (is_removal && infra->network.kind == LP_ACTION_ENSURE_NETWORK)
+        lp_order_clear(&infra->network); // nobody wants it any more: its reply is not waited for
+    bool is_due = lp_order_is_due(s, &infra->network);
     if (is_removal) {
         bool may_go = infra->row.node_count == 0 && infra->first_service == LP_NONE;
         if (may_go && (infra->row.network_phase != 3 || is_due))
