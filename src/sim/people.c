@@ -325,6 +325,17 @@ void lp_people_down(struct lp_world *world)
             down(world, i);
 }
 
+void lp_people_change_all(struct lp_world *world)
+{
+    struct lp_wish wish = world->people.wishes[0];
+    struct lp_wish_service *last = &wish.services[wish.service_count - 1];
+    wish.services[0].node_version++;
+    last->file_version++;
+    last->described++;
+    if (world->engine)
+        apply(world, &wish, 0);
+}
+
 void lp_people_retry(struct lp_world *world)
 {
     lp_judge_forgive(world);

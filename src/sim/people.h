@@ -38,8 +38,9 @@ struct lp_people {
 };
 
 void lp_people_init(struct lp_world *world);
-void lp_people_ask(struct lp_world *world);   // something, by chance
-void lp_people_up(struct lp_world *world);    // whatever is down
-void lp_people_down(struct lp_world *world);  // all of it
-void lp_people_retry(struct lp_world *world); // restart what gave up
+void lp_people_ask(struct lp_world *world);        // something, by chance
+void lp_people_change_all(struct lp_world *world); // each kind of change once: for sweeps
+void lp_people_up(struct lp_world *world);         // whatever is down
+void lp_people_down(struct lp_world *world);       // all of it
+void lp_people_retry(struct lp_world *world);      // restart what gave up
 void lp_wish_print(const struct lp_wish *wish, struct lp_str *ret_yaml);

@@ -34,7 +34,7 @@ static void faults_really_happen(void **state)
     (void)state;
     struct lp_sim_config config = {.nodes = 6, .hosts = 2, .span_ms = 60 * 60 * 1000};
     uint64_t crashes = 0, faults = 0, requests = 0;
-    for (config.seed = 1; config.seed <= 3; config.seed++) {
+    for (config.seed = 1; config.seed <= 2; config.seed++) {
         struct lp_sim_report report = run(&config);
         crashes += report.crashes;
         faults += report.faults;
@@ -43,10 +43,20 @@ static void faults_really_happen(void **state)
     assert_true(crashes >= 5 && faults >= 30 && requests >= 20);
 }
 
+// More of them in test/seeds.txt, which says what each one showed.
+static void seeds_that_once_broke_a_law_hold(void **state)
+{
+    (void)state;
+    static const uint64_t seeds[] = {129, 246, 287, 389};
+    for (size_t i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++)
+        run(&(struct lp_sim_config){.seed = seeds[i], .nodes = 6, .span_ms = 60 * 60 * 1000});
+}
+
 static void every_write_may_be_the_last(void **state)
 {
     (void)state;
-    struct lp_sim_config config = {.seed = 3, .nodes = 3, .span_ms = 1};
+    struct lp_sim_config config = {
+        .seed = 3, .nodes = 3, .span_ms = 1, .crash_at_write = UINT64_MAX};
     uint64_t writes = run(&config).writes;
     assert_in_range(writes, 5, 2000);
     for (uint64_t write = 1; write <= writes; write++) {
@@ -73,6 +83,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_seed_gives_the_same_trace),
         cmocka_unit_test(faults_really_happen),
+        cmocka_unit_test(seeds_that_once_broke_a_law_hold),
         cmocka_unit_test(every_write_may_be_the_last),
         cmocka_unit_test(what_makes_no_world_is_refused),
     };
