@@ -1,7 +1,7 @@
 // Reconcile, what nodes stand on: images, networks, names and ports.
 #include "core/phases.h"
 
-enum { PUBLISH_EVERY_MS = 20 }; // changes of names that come together are told together
+enum { PUBLISH_EVERY_MS = 50 }; // changes of names that come together are told together
 
 static struct lp_action bare(enum lp_action_kind kind, struct lp_because because)
 {
