@@ -180,6 +180,7 @@ static void apply(struct lp_world *world, const struct lp_wish *wish, uint32_t i
     }
     lp_descriptor_print(descriptor, &text);
     struct asked asked = {world->store.last_seq, "infra-applied"};
+    lp_judge_forgive(world); // what changed begins anew
     int result = lp_request_apply(world->engine, text.text, text.bytes, NULL, &err);
     if (!is_in_force(world, &asked, result, &err))
         return;

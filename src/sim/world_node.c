@@ -97,9 +97,11 @@ static void app_describe(struct lp_world_app *app, const struct lp_app *describe
 {
     const struct lp_check *check =
         described->health.kind ? &described->health : &described->readiness;
-    bool is_done_mark = app->is_done_mark; // stands in the root
+    struct lp_world_app before = *app;
     memset(app, 0, sizeof(*app));
-    app->is_done_mark = is_done_mark;
+    app->is_done_mark = before.is_done_mark; // stands in the root
+    app->starts = before.starts;             // the budget is the node's, not the life's
+    memcpy(app->started_ms, before.started_ms, sizeof(app->started_ms));
     app->is_setup = described->kind == LP_APP_SETUP;
     app->has_check = check->kind != LP_CHECK_NONE;
     app->interval_ms = check->interval_ms;
