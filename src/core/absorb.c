@@ -250,8 +250,10 @@ static void daemon_started(struct lp_state *s)
         if (!node->row.is_used)
             continue;
         bool was_absent = node->row.phase == LP_NODE_ABSENT;
+        bool is_restart_asked = node->is_restart_asked; // acknowledged: survives, until it is dead
         lp_order_clear(&node->order);
         node_lost(s, i);
+        node->is_restart_asked = is_restart_asked && !was_absent;
         node->row.phase = was_absent ? LP_NODE_ABSENT : LP_NODE_UNKNOWN;
         lp_verdict_update(s, i);
     }

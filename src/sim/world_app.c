@@ -83,7 +83,7 @@ static void app_ends(struct lp_world *world, const struct lp_happening *this)
     const struct lp_world_app *app = find_app(world, this);
     if (app && (app->life == LP_APP_ALIVE || app->life == LP_APP_COMING)) {
         app_over(world, this->node, this->app, this->status);
-        tell_app(world, this->node, this->app, true);
+        tell_app(world, this->node, this->app, false); // an exit is seen, whoever ordered it
     }
 }
 

@@ -179,9 +179,10 @@ static void node_ends(struct lp_world *world, const struct lp_happening *this)
     struct lp_life *life = lp_world_find_life(world, this->node, this->incarnation);
     if (!life || life->serial != this->serial)
         return;
-    if (life->phase != LP_LIFE_DEAD)
+    bool is_reply = life->phase == LP_LIFE_DEAD; // a death is seen, whoever ordered it
+    if (!is_reply)
         lp_world_life_end(world, this->node, this->status, false);
-    tell_dead(world, this->node, this->incarnation, true);
+    tell_dead(world, this->node, this->incarnation, is_reply);
 }
 
 static void node_stop(struct lp_world *world, const struct lp_order *order)
