@@ -124,7 +124,8 @@ static void rendered(struct lp_state *s, const struct lp_event *event)
                                     app->row.phase == LP_APP_READY ||
                                     app->row.phase == LP_APP_SUSPECT;
     }
-    node->because = lp_because_of(s, LP_REASON_ADDRESS_CHANGED, 0);
+    node->because =
+        lp_because_of(s, (enum lp_reason)lp_service_get(s, node->row.service)->render_reason, 0);
 }
 
 static void node_event(struct lp_state *s, const struct lp_event *event)

@@ -52,6 +52,7 @@ static void service_set(struct lp_state *s, const struct lp_event *event)
     if (service->files_hash != service->row.want.files_hash) {
         service->files_hash = service->row.want.files_hash;
         service->render_version++;
+        service->render_reason = LP_REASON_CHANGED;
     }
     if (!lp_service_wants_resize(s, event->service, service->row.want.app_count))
         service->row.want.app_count = service->app_want_count;

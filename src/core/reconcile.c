@@ -198,7 +198,8 @@ static void keep_up(struct lp_state *s, uint32_t id, struct lp_planner *planner)
     if (node->render.kind == LP_ACTION_NONE ? node->render_done != service->render_version
                                             : lp_order_is_due(s, &node->render)) {
         struct lp_action action =
-            action_of(node, id, LP_ACTION_RENDER, lp_because_of(s, LP_REASON_ADDRESS_CHANGED, 0));
+            action_of(node, id, LP_ACTION_RENDER,
+                      lp_because_of(s, (enum lp_reason)service->render_reason, 0));
         action.revision = service->render_version;
         lp_order_give(s, &node->render, planner, &action);
     }

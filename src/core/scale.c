@@ -14,6 +14,7 @@ void lp_scale_members_changed(struct lp_state *s, uint32_t id)
             if (other->row.want.observes[k] != id)
                 continue;
             other->render_version++;
+            other->render_reason = LP_REASON_ADDRESS_CHANGED;
             lp_service_touch_nodes(s, i);
             break;
         }

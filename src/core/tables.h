@@ -69,6 +69,7 @@ struct lp_service_inside {
     uint32_t started_count, completed_count;
     uint32_t by_hand;        // replicas set by hand, LP_NONE: none
     uint64_t render_version; // of its files, as wanted
+    uint32_t render_reason;  // enum lp_reason: why it was raised last
     uint64_t files_hash;     // that render_version stands for
     uint32_t roll_node;      // being replaced now
     // The brake.
@@ -168,4 +169,5 @@ void lp_service_remove(struct lp_state *s, uint32_t service);
 
 // Counts that depend on a node or an application (core/verdict.c): call around every change.
 void lp_verdict_update(struct lp_state *s, uint32_t node);
+enum lp_node_verdict lp_verdict_of(struct lp_state *s, uint32_t node); // counted anew
 void lp_app_phase_set(struct lp_state *s, uint32_t node, uint32_t app, enum lp_app_phase phase);

@@ -93,6 +93,13 @@ static void service_crossed(struct lp_state *s, uint32_t id)
         lp_gate_service_changed(s, id);
 }
 
+enum lp_node_verdict lp_verdict_of(struct lp_state *s, uint32_t id)
+{
+    const struct lp_node_inside *node = lp_node_get(s, id);
+    struct app_sums sums = sums_of(s, node);
+    return verdict_of(s, node, &sums);
+}
+
 void lp_verdict_update(struct lp_state *s, uint32_t id)
 {
     struct lp_node_inside *node = lp_node_get(s, id);

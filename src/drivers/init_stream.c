@@ -49,6 +49,8 @@ int lp_init_stream_flush(struct lp_init_stream *stream, struct lp_err *err)
             sent += (size_t)count;
         else if (errno == EAGAIN)
             break;
+        else if (errno == EPIPE || errno == ECONNRESET)
+            sent = stream->out.bytes; // it has gone; what it said before that is still to be read
         else if (errno != EINTR)
             code = lp_err_set(err, LP_EIO, "limpet-init is gone: %s", strerror(errno));
     }

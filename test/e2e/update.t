@@ -18,7 +18,7 @@ services:
     reload: {signal: SIGHUP}
   other: {image: host, command: [sleep, "1000"]}
 configs:
-  page: {content: "one\n"}
+  page: {content: "first\n"}
   list: {content: "{{ each web }}server {{ .name }} {{ .address }}\n{{ end }}"}
 Y
 lp up "$work/u.yaml" --wait=60 >/dev/null 2>&1; is $? 0 "up"
@@ -35,10 +35,10 @@ within 5 sh -c "$LIMPET --root $root logs lb-1 | grep -q reloaded"; ok $? "and i
 lp scale web=2 >/dev/null
 within 10 sh -c "! $LIMPET --root $root exec lb-1 grep -q web-3 /etc/backends"; ok $? "and again after scaling in"
 
-sed -i 's/one/two/' "$work/u.yaml"
+sed -i 's/first/second/' "$work/u.yaml"
 like "$(lp plan "$work/u.yaml")" 'web-1' "plan names the nodes whose config changed"
 lp up "$work/u.yaml" --wait=60 >/dev/null 2>&1
-within 10 sh -c "$LIMPET --root $root exec web-1 cat /www/index.html | grep -qx two"; ok $? "the config's new content is there"
+within 10 sh -c "$LIMPET --root $root exec web-1 cat /www/index.html | grep -qx second"; ok $? "the config's new content is there"
 is "$(lp ps -o json | jq -r '.[] | select(.node == "other-1") | .incarnation')" 1 "other-1 was not touched"
 
 sed -i 's/sleep, "1000"/sleep, "2000"/' "$work/u.yaml"
