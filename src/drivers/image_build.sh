@@ -66,7 +66,8 @@ sources_of() { # SUITE; prints names of files
     for suite in "$1" "$own"; do
         for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
             /etc/apt/sources.list.d/*.sources; do
-            [ -f "$file" ] && grep -v '^ *#' "$file" | grep -qw -- "$suite" || continue
+            [ -f "$file" ] || continue
+            grep -v '^ *#' "$file" | grep -qw -- "$suite" || continue
             copy=$work/sources/$(basename "$file")
             mkdir -p "$work/sources"
             sed "s/\b$suite\b/$1/g" "$file" >"$copy"
@@ -90,8 +91,9 @@ debian_base() { # SUITE
         apt_access >"$work/access.conf"
         include=''
         names=$(sources_of "$1")
-        [ -z "$names" ] || ! grep -q https: $names || include=--include=ca-certificates
         # shellcheck disable=SC2086 # names of files that this script chose
+        [ -z "$names" ] || ! grep -q https: $names || include=--include=ca-certificates
+        # shellcheck disable=SC2016,SC2086 # the hooks' own $1; names as above
         mmdebstrap --mode=root --variant=minbase --dpkgopt=force-unsafe-io \
             --aptopt="$work/access.conf" --aptopt='Acquire::Retries "3"' $include \
             --customize-hook='rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"' \
@@ -231,7 +233,9 @@ packages_install() { # PACKAGE...
     {
         in_tree apt-get -q -y --no-download install "$@" 2>&1 || : >"$work/install.failed"
     } | awk -v total="$total" -v step="$step" '{ print }
-        /^Setting up / && ++n % 10 == 0 { print "progress: " step ": set up " n " of " total " packages" }
+        /^Setting up / && ++n % 10 == 0 {
+            print "progress: " step ": set up " n " of " total " packages"
+        }
         { fflush() }'
     [ ! -f "$work/install.failed" ] || fail "apt-get could not install the packages"
     package_files >"$work/files.after"

@@ -28,7 +28,7 @@ lp exec web-1 sh -c 'echo shared > /var/lib/wordpress/wp-content/uploads/note.tx
 for _ in 1 2 3 4; do curl -s -m 2 "$page/wp-content/uploads/note.txt"; done | sort | uniq -c | grep -q '4 shared'
 ok $? "uploads are shared by the web nodes"
 like "$(curl -s -m 5 -c "$work/jar" -b wordpress_test_cookie=WP%20Cookie%20check -d log=admin -d pwd=limpet-example \
-    -d wp-submit=Log+In -d testcookie=1 -D - -o /dev/null "$page/wp-login.php")" '^Set-Cookie: wordpress_logged_in' "the administrator can log in"
+    -d wp-submit=Log+In -d testcookie=1 -D - -o /dev/null "$page/wp-login.php")" '^[Ss]et-[Cc]ookie: wordpress_logged_in' "the administrator can log in"
 seen=$(for _ in 1 2 3 4; do curl -s -m 5 -b "$work/jar" -o /dev/null -w '%{http_code} ' "$page/wp-admin/profile.php"; done)
 is "$seen" "200 200 200 200 " "a session holds on both web nodes"
 
