@@ -73,7 +73,7 @@ in_infra() { # INFRA COMMAND...: in the infrastructure's network namespace
 
 # What Limpet could leave behind, as text. Only what bears this root's mark or path is of interest,
 # except for links, rules and namespaces, which are compared whole.
-machine() {
+machine_whole() {
     echo "== mounts";     awk '{ print $5 }' /proc/self/mountinfo | sort
     echo "== netns";      ls /run/netns 2>/dev/null | sort
     echo "== links";      ip -o link | sed -E 's/^[0-9]+: //; s/@.*//' | cut -d' ' -f1 | sort
@@ -82,6 +82,12 @@ machine() {
     echo "== processes";  pgrep -af "$root" | grep -v pgrep | sort
     echo "== crun";       ls /run/crun /run/runc 2>/dev/null
     echo "== forward";    cat /proc/sys/net/ipv4/ip_forward
+}
+# The same without what bears the mark of another Limpet, which may come and go meanwhile.
+machine() {
+    local id
+    id=$(cat "$root/id" 2>/dev/null || echo none)
+    machine_whole | grep -vP "limpet[-_](?!$id)[0-9a-f]{8}\b"
 }
 # The end of each test: everything down, the daemon gone, the machine as before.
 finish() {
