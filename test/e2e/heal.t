@@ -39,8 +39,10 @@ within 10 is_healthy web-1; ok $? "and is healthy again"
 
 lp exec web-1 sh -c 'kill -STOP $(pidof busybox)'
 start=$(date +%s%N)
-within 10 sh -c "$LIMPET --root $root why web-1 | grep -qi 'check'"; ok $? "a frozen application is noticed"
+within 10 sh -c "$LIMPET --root $root why web-1 | grep -q 'The check of web in web-1 failed'"; ok $? "a frozen application is noticed"
+within 10 sh -c "$LIMPET --root $root why web-1 | grep -q 'Limpet kills web in web-1, because'"; ok $? "it is killed, since it hangs"
 within 10 is_healthy web-1; ok $? "and is healthy again"
+[ $((($(date +%s%N) - start) / 1000000)) -lt 6000 ]; ok $? "within seconds"
 echo "# frozen to healthy: $((($(date +%s%N) - start) / 1000000)) ms"
 curl -s -m 2 -o /dev/null "http://127.0.0.1:$port/"; is $? 0 "it answers"
 

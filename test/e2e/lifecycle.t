@@ -39,7 +39,8 @@ within 15 all_healthy 4; ok $? "a third web node comes up"
 within 5 sh -c "$LIMPET --root $root exec client-1 getent ahostsv4 web | cut -d' ' -f1 | sort -u | wc -l | grep -qx 3"
 ok $? "its address is published"
 lp scale web=1 >/dev/null
-within 20 all_healthy 2; ok $? "scaled in again"
+are_left() { [ "$(lp ps -o json | jq length)" = "$1" ]; }
+within 20 are_left 2; ok $? "scaled in again"
 is "$(lp ps -o json | jq -r '[.[].node] | sort | join(" ")')" "client-1 web-1" "the highest numbers went first"
 like "$(lp logs web-1 2>&1; lp status)" 'site' "status names the infrastructure"
 out=$(lp up "$work/site.yaml" --wait=60 2>&1); is $? 0 "up again"
