@@ -7,6 +7,7 @@
 static void node_lost(struct lp_state *s, uint32_t id)
 {
     struct lp_node_inside *node = lp_node_get(s, id);
+    lp_repair_was_healthy(s, id);
     for (uint32_t i = 0; i < node->app_count; i++) {
         struct lp_app_inside *app = lp_app_get(s, node, i);
         lp_order_clear(&app->order);
@@ -21,7 +22,6 @@ static void node_lost(struct lp_state *s, uint32_t id)
     node->fix = LP_FIX_NONE;
     node->is_fix_ordered = false;
     node->mute_since_ms = 0;
-    node->healthy_since_ms = 0;
     node->is_restart_asked = node->is_break_asked = false;
     lp_order_clear(&node->render);
 }
@@ -119,13 +119,13 @@ static void rendered(struct lp_state *s, const struct lp_event *event)
         if (i >= service->app_want_count)
             break;
         const struct lp_app_want *want = &lp_want_get(s, node->row.service, i)->want;
-        if (want->kind == LP_APP_SERVE && want->reload_kind == LP_RELOAD_RESTART)
-            app->is_restart_asked = app->row.phase == LP_APP_RUNNING ||
-                                    app->row.phase == LP_APP_READY ||
-                                    app->row.phase == LP_APP_SUSPECT;
+        bool is_alive = app->row.phase == LP_APP_RUNNING || app->row.phase == LP_APP_READY ||
+                        app->row.phase == LP_APP_SUSPECT;
+        if (!is_alive || want->kind != LP_APP_SERVE || want->reload_kind != LP_RELOAD_RESTART)
+            continue;
+        app->is_restart_asked = true;
+        app->because = lp_because_of(s, (enum lp_reason)service->render_reason, 0);
     }
-    node->because =
-        lp_because_of(s, (enum lp_reason)lp_service_get(s, node->row.service)->render_reason, 0);
 }
 
 static void node_event(struct lp_state *s, const struct lp_event *event)
@@ -222,9 +222,10 @@ static void app_event(struct lp_state *s, const struct lp_event *event)
         return;
     if (event->kind == LP_EVENT_APP_STARTED)
         app_started(s, event);
-    else if (event->kind == LP_EVENT_READING)
-        lp_detect_reading(s, event->node, event->app, event->is_ok);
-    else
+    else if (event->kind == LP_EVENT_READING) {
+        if (event->run == lp_app_get(s, node, event->app)->row.run)
+            lp_detect_reading(s, event->node, event->app, event->is_ok);
+    } else
         app_ended(s, event);
     lp_node_touch(s, event->node);
     lp_verdict_update(s, event->node);
@@ -244,6 +245,7 @@ static void daemon_started(struct lp_state *s)
         lp_order_clear(&infra->network);
         lp_order_clear(&infra->publish);
         infra->row.network_phase = 0;
+        infra->is_network_stale = false;
         infra->row.publish_wanted += infra->row.is_used;
     }
     for (uint32_t i = 0; i < s->limits.nodes; i++) {
@@ -296,6 +298,7 @@ static void host_event(struct lp_state *s, const struct lp_event *event)
         host->is_up = false;
         host->memory_bytes = 0;
     }
+    lp_schedule_host_changed(s, event->host);
     for (uint32_t i = 0; i < s->limits.nodes; i++) {
         struct lp_node_inside *node = lp_node_get(s, i);
         if (!node->row.is_used)
@@ -319,24 +322,19 @@ static void image_event(struct lp_state *s, const struct lp_event *event)
     struct lp_image_inside *image = lp_image_get(s, event->image);
     if (!image->is_used)
         return;
-    lp_order_clear(&image->order);
     if (event->kind == LP_EVENT_IMAGE_READY) {
         image->phase = LP_IMAGE_READY;
         image->attempts = 0;
-        for (uint32_t i = 0; i < s->limits.services; i++)
-            if (lp_service_get(s, i)->row.is_used &&
-                lp_service_get(s, i)->row.want.image == event->image)
-                lp_service_touch_nodes(s, i);
-    } else if (image->phase != LP_IMAGE_READY) {
+    } else if (image->phase == LP_IMAGE_ORDERED) {
         image->attempts++;
         image->phase = LP_IMAGE_FAILED;
         image->next_try_ms = s->now_ms + ((int64_t)1000 << image->attempts);
-        for (uint32_t i = 0; i < s->limits.services; i++)
-            if (lp_service_get(s, i)->row.is_used &&
-                lp_service_get(s, i)->row.want.image == event->image)
-                lp_service_touch_nodes(s, i);
+    } else {
+        return;
     }
+    lp_order_clear(&image->order);
     lp_image_touch(s, event->image);
+    lp_image_touch_nodes(s, event->image);
 }
 
 static void network_event(struct lp_state *s, const struct lp_event *event)
@@ -352,12 +350,14 @@ static void network_event(struct lp_state *s, const struct lp_event *event)
         }
     } else if (event->kind == LP_EVENT_NETWORK_READY && infra->row.network_phase < 2) {
         lp_order_clear(&infra->network);
-        infra->row.network_phase = 2;
+        infra->row.network_phase = infra->is_network_stale ? 0 : 2;
+        infra->is_network_stale = false;
         infra->attempts = 0;
         lp_infra_touch_nodes(s, event->infra);
     } else if (event->kind == LP_EVENT_NETWORK_FAILED && infra->row.network_phase == 1) {
         lp_order_clear(&infra->network);
         infra->row.network_phase = 0;
+        infra->is_network_stale = false;
         infra->attempts += infra->attempts < 5;
         infra->next_try_ms = s->now_ms + ((int64_t)500 << infra->attempts);
     } else if (event->kind == LP_EVENT_NETWORK_GONE && infra->row.network_phase == 3) {

@@ -16,6 +16,8 @@ static void infra_set(struct lp_state *s, uint32_t id, uint64_t networks_hash)
     infra->is_open = true;
     if (infra->networks_hash != networks_hash && infra->row.network_phase == 2)
         infra->row.network_phase = 0; // its networks changed: made anew around what runs
+    else if (infra->networks_hash != networks_hash && infra->row.network_phase == 1)
+        infra->is_network_stale = true;
     infra->networks_hash = networks_hash;
 }
 
@@ -34,7 +36,7 @@ static void service_set(struct lp_state *s, const struct lp_event *event)
 {
     struct lp_service_inside *service = lp_service_get(s, event->service);
     bool is_elsewhere = service->row.is_used && service->row.infra != event->infra;
-    if (is_elsewhere || !lp_infra_get(s, event->infra)->row.is_used ||
+    if (is_elsewhere || !lp_infra_get(s, event->infra)->is_open ||
         event->service_want.app_count > LP_APPS_MAX ||
         event->service_want.depend_count > LP_DEPENDS_MAX ||
         event->service_want.observe_count > LP_OBSERVES_MAX)
@@ -62,8 +64,8 @@ static void service_set(struct lp_state *s, const struct lp_event *event)
 static void app_set(struct lp_state *s, const struct lp_event *event)
 {
     const struct lp_service_inside *service = lp_service_get(s, event->service);
-    if (!service->row.is_used || event->app >= service->app_want_count ||
-        event->app_want.depend_count > LP_DEPENDS_MAX)
+    if (!service->row.is_used || !lp_infra_get(s, service->row.infra)->is_open ||
+        event->app >= service->app_want_count || event->app_want.depend_count > LP_DEPENDS_MAX)
         return;
     lp_want_get(s, event->service, event->app)->want = event->app_want;
     for (uint32_t i = 0; i < event->app_want.depend_count; i++)
@@ -71,18 +73,20 @@ static void app_set(struct lp_state *s, const struct lp_event *event)
             lp_service_get(s, event->app_want.depends[i].service)->has_dependents = true;
 }
 
-static void image_reset(struct lp_image_inside *image, uint64_t revision)
+static void image_reset(struct lp_state *s, uint32_t id, uint64_t revision)
 {
+    struct lp_image_inside *image = lp_image_get(s, id);
     *image = (struct lp_image_inside){
         .is_used = true, .is_dirty = image->is_dirty, .revision = revision};
+    lp_image_touch_nodes(s, id);
 }
 
 // A person has spoken: what failed or gave up is tried again.
 static void image_forgive(struct lp_state *s, uint32_t id)
 {
-    struct lp_image_inside *image = lp_image_get(s, id);
+    const struct lp_image_inside *image = lp_image_get(s, id);
     if (image->phase == LP_IMAGE_FAILED)
-        image_reset(image, image->revision);
+        image_reset(s, id, image->revision);
     lp_image_touch(s, id);
 }
 
@@ -102,7 +106,8 @@ static void infra_applied(struct lp_state *s, uint32_t id)
         }
         for (uint32_t n = service->row.first_node; n != LP_NONE; n = lp_node_get(s, n)->next) {
             lp_node_touch(s, n);
-            if (lp_node_get(s, n)->node_hash != service->row.want.node_hash)
+            if (lp_node_get(s, n)->node_hash != service->row.want.node_hash ||
+                lp_node_get(s, n)->render_done != service->render_version)
                 lp_repair_forgive(s, n);
         }
         lp_gate_service_changed(s, i);
@@ -130,6 +135,7 @@ static void infra_unset(struct lp_state *s, uint32_t id)
     infra->is_open = false;
     for (uint32_t i = infra->first_service; i != LP_NONE; i = lp_service_get(s, i)->next)
         service_unset(s, i);
+    lp_infra_touch_nodes(s, id);
     lp_infra_touch(s, id);
 }
 
@@ -152,9 +158,12 @@ static void restart_asked(struct lp_state *s, const struct lp_event *event)
     lp_repair_forgive(s, event->node);
     if (is_whole)
         node->is_restart_asked = node->row.phase != LP_NODE_ABSENT;
-    else if (event->app < node->app_count)
+    else if (event->app < node->app_count) {
         lp_app_get(s, node, event->app)->is_restart_asked = true;
-    node->because = lp_because_of(s, LP_REASON_ASKED, 0);
+        lp_app_get(s, node, event->app)->because = lp_because_of(s, LP_REASON_ASKED, 0);
+    }
+    if (is_whole)
+        node->because = lp_because_of(s, LP_REASON_ASKED, 0);
     image_forgive(s, lp_service_get(s, node->row.service)->row.want.image);
 }
 
@@ -177,7 +186,7 @@ void lp_absorb_want(struct lp_state *s, const struct lp_event *event)
         break;
     case LP_EVENT_IMAGE_SET:
         if (lp_image_get(s, event->image)->revision != event->revision)
-            image_reset(lp_image_get(s, event->image), event->revision);
+            image_reset(s, event->image, event->revision);
         lp_image_get(s, event->image)->is_used = true;
         break;
     case LP_EVENT_SERVICE_SET:

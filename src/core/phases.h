@@ -3,8 +3,9 @@
 //   absorb     event               -> what is wanted, what is seen
 //   detect     readings, silence   -> suspicions (application SUSPECT, node mute for too long)
 //   diagnose   suspicions, exits   -> faults (what broke: application, node, many at once)
-//   repair     faults, budgets     -> fixes (restart here, fence, replace, give up; not before
-//   when) scale      wanted replicas     -> node rows schedule   nodes without host  -> places
+//   repair     faults, budgets     -> fixes (restart here, fence, give up; not before when)
+//   scale      wanted replicas     -> node rows
+//   schedule   nodes without host  -> places
 //   reconcile  wanted, seen, fixes -> the plan
 //
 // Source: [S1] III (detection and repair at application, node and host level).
@@ -21,16 +22,22 @@ void lp_absorb_want(struct lp_state *s, const struct lp_event *event);
 void lp_detect_reading(struct lp_state *s, uint32_t node, uint32_t app, bool is_ok);
 bool lp_detect_is_mute(const struct lp_state *s, const struct lp_node_inside *node);
 
-// diagnose.c: a fault came to light. Counts it against the brake.
+// diagnose.c: a fault came to light; it counts against the brake. Or only a sensor says so: that
+// counts against the brake of its host as well.
 void lp_diagnose_fault(struct lp_state *s, uint32_t node);
+void lp_diagnose_silence(struct lp_state *s, uint32_t node);
+bool lp_diagnose_may_trust_sensors(struct lp_state *s, uint32_t node, int64_t *ret_wait_until_ms);
+void lp_diagnose_release(struct lp_state *s, uint32_t node); // the next one's turn
+bool lp_diagnose_brake_ended(struct lp_state *s, uint32_t service);
 bool lp_diagnose_may_repair(struct lp_state *s, uint32_t node, int64_t *ret_wait_until_ms);
 
 // repair.c
 void lp_repair_app(struct lp_state *s, uint32_t node, uint32_t app, struct lp_because because);
 void lp_repair_node(struct lp_state *s, uint32_t node, struct lp_because because,
                     bool is_start_failure);
-void lp_repair_healthy(struct lp_state *s, uint32_t node); // it became healthy
-void lp_repair_forgive(struct lp_state *s, uint32_t node); // budgets begin anew
+void lp_repair_healthy(struct lp_state *s, uint32_t node);     // it became healthy
+void lp_repair_was_healthy(struct lp_state *s, uint32_t node); // and no longer is
+void lp_repair_forgive(struct lp_state *s, uint32_t node);     // budgets begin anew
 
 // scale.c
 void lp_scale_service(struct lp_state *s, uint32_t service);
@@ -38,7 +45,9 @@ void lp_scale_members_changed(struct lp_state *s, uint32_t service);
 
 // schedule.c
 uint32_t lp_schedule_place(struct lp_state *s, uint32_t node); // LP_NONE: fits nowhere
+uint64_t lp_schedule_room(const struct lp_host *host);         // bytes that it can still take
 void lp_schedule_release(struct lp_state *s, uint32_t node);
+void lp_schedule_host_changed(struct lp_state *s, uint32_t host);
 
 // reconcile.c (nodes), reconcile_app.c, reconcile_rest.c (images, networks, names)
 struct lp_planner { // where actions go

@@ -44,8 +44,10 @@ static void start(struct lp_state *s, uint32_t id, struct lp_planner *planner)
     struct lp_node_inside *node = lp_node_get(s, id);
     const struct lp_service_inside *service = lp_service_get(s, node->row.service);
     lp_assert(node->row.phase == LP_NODE_ABSENT && node->order.kind == LP_ACTION_NONE);
-    if (!lp_node_apps_resize(s, id, service->app_want_count))
+    if (!lp_node_apps_resize(s, id, service->app_want_count)) {
+        s->is_short = true;
         return;
+    }
     struct lp_because because = node->because;
     if (because.reason == LP_REASON_NONE)
         because = lp_because_of(s, LP_REASON_WANTED, 0);
@@ -106,7 +108,7 @@ static void free_row(struct lp_state *s, uint32_t id)
     uint32_t owner = node->row.service;
     struct lp_service_inside *service = lp_service_get(s, owner);
     lp_schedule_release(s, id);
-    service->token_node = service->token_node == id ? LP_NONE : service->token_node;
+    lp_diagnose_release(s, id);
     service->roll_node = service->roll_node == id ? LP_NONE : service->roll_node;
     lp_infra_get(s, node->row.infra)->row.publish_wanted++;
     lp_infra_touch(s, node->row.infra);
@@ -114,6 +116,13 @@ static void free_row(struct lp_state *s, uint32_t id)
     lp_service_touch(s, owner);
     if (service->row.node_count == 0 && !service->row.is_wanted)
         lp_infra_touch_nodes(s, service->row.infra); // those it depends on may go now
+    for (uint32_t i = 0; s->is_short && i < s->limits.services; i++) {
+        if (!lp_service_get(s, i)->row.is_used)
+            continue;
+        lp_service_touch(s, i);
+        lp_service_touch_nodes(s, i);
+    }
+    s->is_short = false;
 }
 
 static void leave(struct lp_state *s, uint32_t id, struct lp_planner *planner)
@@ -211,6 +220,7 @@ static void keep_up(struct lp_state *s, uint32_t id, struct lp_planner *planner)
 static void seen_as_it_is(struct lp_state *s, uint32_t id, struct lp_planner *planner)
 {
     struct lp_node_inside *node = lp_node_get(s, id);
+    int64_t wait_until_ms = 0;
     switch (node->row.phase) {
     case LP_NODE_ABSENT:
         start_when_possible(s, id, planner);
@@ -221,6 +231,11 @@ static void seen_as_it_is(struct lp_state *s, uint32_t id, struct lp_planner *pl
     case LP_NODE_MUTE:
         if (!lp_detect_is_mute(s, node)) {
             lp_planner_wait(planner, node->mute_since_ms + 1000);
+            break;
+        }
+        lp_diagnose_fault(s, id);
+        if (!lp_diagnose_may_repair(s, id, &wait_until_ms)) {
+            lp_planner_wait(planner, wait_until_ms);
             break;
         }
         node->is_fix_ordered = true;
@@ -236,19 +251,27 @@ void lp_reconcile_node(struct lp_state *s, uint32_t id, struct lp_planner *plann
 {
     struct lp_node_inside *node = lp_node_get(s, id);
     planner->due_ms = INT64_MAX;
-    if (!node->row.is_used || !s->is_synced || lp_infra_get(s, node->row.infra)->is_open)
+    if (!node->row.is_used)
         return;
+    if (!s->is_synced || lp_infra_get(s, node->row.infra)->is_open) {
+        lp_verdict_update(s, id);
+        return;
+    }
     bool is_waiting = node->order.kind != LP_ACTION_NONE;
     if (is_waiting && lp_order_is_due(s, &node->order))
         order(s, id, node->order.kind, node->order.because, planner);
     bool may_cut_in = !node->row.is_wanted && node->row.phase == LP_NODE_STARTING;
-    if (is_waiting && !may_cut_in)
+    if (is_waiting)
         lp_planner_wait(planner, node->order.deadline_ms);
-    else if (!node->row.is_wanted)
+    bool may_act = !is_waiting || may_cut_in; // else its reply comes first
+    if (may_act && !node->row.is_wanted)
         leave(s, id, planner);
-    else if (!replace_when_its_turn(s, id, planner))
+    else if (may_act && !replace_when_its_turn(s, id, planner))
         seen_as_it_is(s, id, planner);
     lp_verdict_update(s, id);
-    if (lp_node_get(s, id)->row.is_used)
-        lp_timer_set(s, lp_timer_id(s, LP_TIMER_NODE, id), planner->due_ms);
+    if (!lp_node_get(s, id)->row.is_used)
+        return;
+    if (!lp_diagnose_brake_ended(s, node->row.service))
+        lp_planner_wait(planner, lp_service_get(s, node->row.service)->brake.until_ms);
+    lp_timer_set(s, lp_timer_id(s, LP_TIMER_NODE, id), planner->due_ms);
 }

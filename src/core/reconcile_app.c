@@ -37,8 +37,8 @@ static void start(struct lp_state *s, uint32_t id, uint32_t app_id, struct lp_pl
     struct lp_node_inside *node = lp_node_get(s, id);
     struct lp_app_inside *app = lp_app_get(s, node, app_id);
     int64_t wait_until_ms = 0;
-    if (!lp_gate_app(s, id, app_id))
-        return;
+    if (app->row.phase == LP_APP_IDLE && !lp_gate_app(s, id, app_id))
+        return; // what ran once in this life of the node waits for nobody
     if (s->now_ms < app->next_try_ms) {
         lp_planner_wait(planner, app->next_try_ms);
         return;
@@ -118,14 +118,13 @@ static void alive(struct lp_state *s, uint32_t id, uint32_t app_id, struct lp_pl
     }
     if (app->is_restart_asked) {
         app->is_restart_asked = false;
-        app->because = node->because.reason ? node->because : lp_because_of(s, LP_REASON_ASKED, 0);
-        node->because = (struct lp_because){0};
         stop(s, id, app_id, LP_ACTION_STOP_APP, app->because, planner);
         return;
     }
     if (app->row.phase == LP_APP_SUSPECT) {
-        lp_diagnose_fault(s, id);
-        if (lp_diagnose_may_repair(s, id, &wait_until_ms))
+        lp_diagnose_silence(s, id);
+        if (lp_diagnose_may_repair(s, id, &wait_until_ms) &&
+            lp_diagnose_may_trust_sensors(s, id, &wait_until_ms))
             stop(s, id, app_id, LP_ACTION_KILL_APP,
                  lp_because_of(s, LP_REASON_APP_HUNG, app->fails), planner);
         else
@@ -141,7 +140,7 @@ static void insist(struct lp_state *s, uint32_t id, uint32_t app_id, struct lp_p
     struct lp_node_inside *node = lp_node_get(s, id);
     struct lp_app_inside *app = lp_app_get(s, node, app_id);
     if (app->order.tries >= UNANSWERED_MAX) {
-        lp_order_clear(&app->order);
+        app->order.tries = 0; // given anew should the node speak again
         node->row.phase = LP_NODE_MUTE;
         node->mute_since_ms = s->now_ms;
         lp_node_touch(s, id);

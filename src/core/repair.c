@@ -45,15 +45,15 @@ static bool app_may_rest(const struct lp_app_want *want, const struct lp_because
     return is_clean && want->restart_condition != LP_RESTART_ALWAYS;
 }
 
-static void attempts_count(struct lp_state *s, struct lp_app_inside *app,
+// The window is Compose's: how long it must have been good for a restart to count as a success.
+static void attempts_count(const struct lp_state *s, struct lp_app_inside *app,
                            const struct lp_app_want *want)
 {
-    bool is_forgiven = app->ready_ms && s->now_ms - app->ready_ms >= FORGIVE_MS;
-    if (is_forgiven || s->now_ms - app->window_start_ms > want->window_ms) {
-        app->window_start_ms = s->now_ms;
+    bool is_short = want->window_ms && want->window_ms < FORGIVE_MS;
+    int64_t good_ms = is_short ? want->window_ms : FORGIVE_MS;
+    if (app->ready_ms && s->now_ms - app->ready_ms >= good_ms)
         app->attempts = 0;
-    }
-    app->attempts++;
+    app->attempts += app->attempts < UINT32_MAX;
     if (app->ready_ms && s->now_ms - app->ready_ms >= HELPED_MS)
         app->no_help = 0;
 }
@@ -134,15 +134,23 @@ void lp_repair_healthy(struct lp_state *s, uint32_t node_id)
     node->is_ever_healthy = true;
     node->is_repairing = false;
     node->healthy_since_ms = s->now_ms;
-    node->replacements = 0;
-    if (service->token_node == node_id) {
-        service->token_node = LP_NONE; // the next one's turn
-        lp_service_touch_nodes(s, node->row.service);
-    }
+    lp_diagnose_release(s, node_id);
     if (service->roll_node == node_id && node->node_hash == service->row.want.node_hash) {
         service->roll_node = LP_NONE;
         lp_service_touch_nodes(s, node->row.service);
     }
+}
+
+// For long enough, and what was before is forgotten. Kubernetes' words: a crash loop is over when
+// it is not looping any more.
+void lp_repair_was_healthy(struct lp_state *s, uint32_t node_id)
+{
+    struct lp_node_inside *node = lp_node_get(s, node_id);
+    if (node->healthy_since_ms && s->now_ms - node->healthy_since_ms >= HELPED_MS) {
+        node->failed_lives = 0;
+        node->replacements = 0;
+    }
+    node->healthy_since_ms = 0;
 }
 
 void lp_repair_forgive(struct lp_state *s, uint32_t node_id)

@@ -77,6 +77,7 @@ bool lp_service_wants_resize(struct lp_state *s, uint32_t service, uint16_t coun
     row->app_want_count = count;
     for (uint32_t i = 0; i < count; i++)
         memset(lp_want_get(s, service, i), 0, sizeof(struct lp_app_want_inside));
+    lp_want_recount(s, service); // nodes of the old list may still run
     return true;
 }
 
@@ -176,6 +177,7 @@ uint32_t lp_node_add(struct lp_state *s, uint32_t service)
     uint32_t after = find_place(s, owner, &node->row.ordinal);
     link_after(s, owner, after, id);
     owner->row.node_count++;
+    owner->wanted_count++;
     lp_infra_get(s, owner->row.infra)->row.node_count++;
     lp_node_touch(s, id);
     return id;
@@ -194,6 +196,7 @@ void lp_node_remove(struct lp_state *s, uint32_t id)
     else
         lp_node_get(s, node->next)->prev = node->prev;
     service->row.node_count--;
+    service->wanted_count -= node->row.is_wanted;
     lp_infra_get(s, node->row.infra)->row.node_count--;
     address_give(s, node->row.infra, node->row.address_index);
     block_give(s, &s->app_blocks, app_next_free, node->app_first, node->app_count);
@@ -214,7 +217,6 @@ void lp_service_link(struct lp_state *s, uint32_t service, uint32_t infra)
                                       .last_node = LP_NONE,
                                       .by_hand = LP_NONE,
                                       .roll_node = LP_NONE,
-                                      .token_node = LP_NONE,
                                       .has_dependents = row->has_dependents,
                                       .has_observers = row->has_observers,
                                       .is_dirty = row->is_dirty};

@@ -28,11 +28,8 @@ void lp_scale_service(struct lp_state *s, uint32_t id)
         return;
     struct lp_infra_inside *infra = lp_infra_get(s, service->row.infra);
     uint32_t wanted = service->row.is_wanted && infra->row.is_wanted ? service->row.replicas : 0;
-    uint32_t count = 0;
     bool is_changed = false;
-    for (uint32_t n = service->row.first_node; n != LP_NONE; n = lp_node_get(s, n)->next)
-        count += lp_node_get(s, n)->row.is_wanted;
-    for (uint32_t n = service->last_node; n != LP_NONE && count > wanted;
+    for (uint32_t n = service->last_node; n != LP_NONE && service->wanted_count > wanted;
          n = lp_node_get(s, n)->prev) {
         struct lp_node_inside *node = lp_node_get(s, n);
         if (!node->row.is_wanted)
@@ -40,17 +37,18 @@ void lp_scale_service(struct lp_state *s, uint32_t id)
         node->row.is_wanted = false;
         node->because =
             lp_because_of(s, service->row.is_wanted ? LP_REASON_SCALED : LP_REASON_NOT_WANTED, 0);
-        count--;
+        service->wanted_count--;
         is_changed = true;
         lp_node_touch(s, n);
         lp_verdict_update(s, n);
     }
-    while (count < wanted) {
+    while (service->wanted_count < wanted) {
         uint32_t n = lp_node_add(s, id);
-        if (n == LP_NONE)
-            break; // no room now: tried again when a node goes
+        if (n == LP_NONE) {
+            s->is_short = true; // tried again when a node goes
+            break;
+        }
         lp_node_get(s, n)->because = infra->because;
-        count++;
         is_changed = true;
         lp_verdict_update(s, n);
     }

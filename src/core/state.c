@@ -36,6 +36,7 @@ static uint64_t lay_out(struct lp_state *s, const struct lp_limits *limits)
         {&s->place_at, timers_max(limits) * sizeof(uint32_t)},
         {&s->due_at, timers_max(limits) * sizeof(int64_t)},
         {&s->ring_at, (uint64_t)limits->nodes * sizeof(uint32_t)},
+        {&s->rooms_at, 4 * ((uint64_t)limits->hosts + 1) * sizeof(uint32_t)},
         {&s->addresses_at,
          (uint64_t)limits->infras * ((limits->nodes + 63) / 64) * sizeof(uint64_t)},
     };
@@ -62,6 +63,8 @@ static uint64_t layout_of(const struct lp_limits *limits)
                               sizeof(struct lp_node_inside),
                               sizeof(struct lp_app_inside),
                               sizeof(struct lp_app_want_inside),
+                              sizeof(struct lp_image_inside),
+                              sizeof(struct lp_host),
                               limits->infras,
                               limits->services,
                               limits->nodes,
@@ -218,17 +221,55 @@ static bool node_is_settled(struct lp_state *s, const struct lp_node_inside *nod
            node->render_done == service->render_version;
 }
 
+struct lost { // services whose state of being lost was asked for already
+    uint64_t seen[64];
+};
+
+static bool any_is_lost(struct lp_state *s, const struct lp_want_depend *depends, uint32_t count,
+                        struct lost *lost);
+
+// Has it a node that gave up, or does it wait for such a service?
+static bool service_is_lost(struct lp_state *s, uint32_t id, struct lost *lost)
+{
+    if (id >= s->limits.services || id / 64 >= 64 || lost->seen[id / 64] >> (id % 64) & 1)
+        return false;
+    lost->seen[id / 64] |= (uint64_t)1 << (id % 64);
+    const struct lp_service_inside *service = lp_service_get(s, id);
+    if (!service->row.is_used)
+        return false;
+    for (uint32_t n = service->row.first_node; n != LP_NONE; n = lp_node_get(s, n)->next)
+        if (lp_node_get(s, n)->row.verdict == LP_VERDICT_GAVE_UP)
+            return true;
+    bool is_lost = any_is_lost(s, service->row.want.depends, service->row.want.depend_count, lost);
+    for (uint32_t i = 0; i < service->app_want_count && !is_lost; i++) {
+        const struct lp_app_want *want = &lp_want_get(s, id, i)->want;
+        is_lost = any_is_lost(s, want->depends, want->depend_count, lost);
+    }
+    return is_lost;
+}
+
+static bool any_is_lost(struct lp_state *s, const struct lp_want_depend *depends, uint32_t count,
+                        struct lost *lost)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (service_is_lost(s, depends[i].service, lost))
+            return true;
+    return false;
+}
+
 // A node that waits for one that gave up will never be more than waiting.
 static bool waits_for_the_lost(struct lp_state *s, const struct lp_node_inside *node)
 {
-    const struct lp_service_want *want = &lp_service_get(s, node->row.service)->row.want;
-    for (uint32_t i = 0; i < want->depend_count; i++) {
-        const struct lp_service_inside *other = lp_service_get(s, want->depends[i].service);
-        for (uint32_t n = other->row.first_node; n != LP_NONE; n = lp_node_get(s, n)->next)
-            if (lp_node_get(s, n)->row.verdict == LP_VERDICT_GAVE_UP)
-                return true;
+    struct lost lost = {{0}};
+    if (node->order.kind != LP_ACTION_NONE || node->render.kind != LP_ACTION_NONE ||
+        (node->row.verdict != LP_VERDICT_WAITING && node->row.verdict != LP_VERDICT_STARTING))
+        return false;
+    for (uint32_t i = 0; i < node->app_count && node->row.phase == LP_NODE_UP; i++) {
+        uint8_t phase = lp_app_get(s, node, i)->row.phase;
+        if (phase != LP_APP_IDLE && phase != LP_APP_READY && phase != LP_APP_DONE)
+            return false;
     }
-    return false;
+    return service_is_lost(s, node->row.service, &lost);
 }
 
 static bool infra_is_settled(struct lp_state *s, const struct lp_infra_inside *infra,
@@ -245,8 +286,7 @@ static bool infra_is_settled(struct lp_state *s, const struct lp_infra_inside *i
             return false;
         for (uint32_t n = service->row.first_node; n != LP_NONE; n = lp_node_get(s, n)->next) {
             const struct lp_node_inside *node = lp_node_get(s, n);
-            bool is_lost = may_have_given_up && node->row.verdict == LP_VERDICT_WAITING &&
-                           waits_for_the_lost(s, node);
+            bool is_lost = may_have_given_up && waits_for_the_lost(s, node);
             if (!is_lost && !node_is_settled(s, node, may_have_given_up))
                 return false;
         }

@@ -84,8 +84,9 @@ struct lp_infra_row {
 };
 
 size_t lp_state_bytes(const struct lp_limits *limits);
-// memory: lp_state_bytes(limits) bytes, aligned to 16; the caller's. Contains no pointers: may be
-// copied, saved and loaded as bytes (same program version and limits only; the header says both).
+// memory: lp_state_bytes(limits) zeroed bytes, aligned to 16; the caller's. Contains no pointers:
+// may be copied, saved and loaded as bytes (same program version and limits only; the header says
+// both).
 struct lp_state *lp_state_init(void *memory, const struct lp_limits *limits, uint64_t seed);
 // Check that `bytes` at memory are a state of this layout and these limits; NULL if not.
 struct lp_state *lp_state_from_bytes(void *memory, size_t bytes, const struct lp_limits *limits);

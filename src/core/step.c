@@ -181,6 +181,10 @@ int lp_step_check(const struct lp_state *state, const struct lp_event *event, st
     case LP_EVENT_BREAK_ASKED:
         if (event->node >= limits->nodes || !lp_state_node(state, event->node)->is_used)
             return lp_err_set(err, LP_ENOTFOUND, "there is no such node");
+        if (event->app != LP_NONE &&
+            event->app >=
+                lp_state_service(state, lp_state_node(state, event->node)->service)->want.app_count)
+            return lp_err_set(err, LP_ENOTFOUND, "the node has no such application");
         if (event->kind == LP_EVENT_BREAK_ASKED &&
             lp_state_node(state, event->node)->phase != LP_NODE_UP)
             return lp_err_set(err, LP_ECONFLICT, "the node is not up: there is nothing to kill");

@@ -27,8 +27,8 @@ struct lp_app_inside {
     bool is_restart_asked, is_kill_asked, is_ever_ready, is_stop_ours;
     uint8_t fails;     // readings in a row
     uint8_t no_help;   // restarts in this node since it was last ready for a while
-    uint32_t attempts; // failures in the window
-    int64_t window_start_ms, started_ms, ready_ms, next_try_ms;
+    uint32_t attempts; // failures since it was last good for as long as its window
+    int64_t started_ms, ready_ms, next_try_ms;
     int64_t watch_due_ms;      // no reading by then: the sensor is ordered again; 0: it has spoken
     struct lp_because because; // of the next start
     struct lp_order_slot order;
@@ -58,6 +58,12 @@ struct lp_node_inside {
     struct lp_order_slot order, render;
 };
 
+struct lp_brake { // many faults at once are repaired one at a time (core/diagnose.c)
+    bool is_on;
+    uint32_t fault_count, token_node;
+    int64_t fault_start_ms, until_ms, token_until_ms;
+};
+
 struct lp_service_inside {
     struct lp_service_row row;
     uint32_t next, prev; // of its infrastructure
@@ -72,9 +78,8 @@ struct lp_service_inside {
     uint32_t render_reason;  // enum lp_reason: why it was raised last
     uint64_t files_hash;     // that render_version stands for
     uint32_t roll_node;      // being replaced now
-    // The brake.
-    uint32_t fault_count, token_node;
-    int64_t fault_start_ms, brake_until_ms, token_until_ms;
+    uint32_t wanted_count;   // of its nodes
+    struct lp_brake brake;
 };
 
 struct lp_app_want_inside {
@@ -86,8 +91,9 @@ struct lp_app_want_inside {
 struct lp_infra_inside {
     struct lp_infra_row row;
     uint32_t first_service;
-    uint32_t address_hint;  // no address below 64 times this is free
+    uint32_t address_hint; // no address below 64 times this is free
     uint64_t networks_hash;
+    bool is_network_stale;  // an order is out for networks that changed since
     bool is_dirty, is_open; // open: a change is being read, nothing is planned yet
     struct lp_order_slot network, publish;
     int64_t next_publish_ms, next_try_ms;
@@ -108,7 +114,9 @@ struct lp_image_inside {
 
 struct lp_host {
     bool is_up;
+    uint32_t node_count; // placed here
     uint64_t memory_bytes, used_bytes;
+    struct lp_brake brake; // of what sensors alone say
 };
 
 // Timers: one for each row that may wait; a binary heap ordered by due time, then by id.
@@ -125,6 +133,7 @@ struct lp_state {
     int64_t now_ms;
     uint64_t seq, actions; // of the event being folded; number of actions given so far
     bool is_synced;
+    bool is_short; // some row found no room: it is tried again when a node goes
     uint32_t free_node;
     struct lp_blocks app_blocks, want_blocks;
     uint32_t timer_count, dirty_first, dirty_count;      // ring of dirty nodes
@@ -132,6 +141,7 @@ struct lp_state {
     // Where the tables begin, in bytes from the state.
     uint64_t infras_at, services_at, nodes_at, apps_at, wants_at, images_at, hosts_at;
     uint64_t heap_at, place_at, due_at, ring_at;
+    uint64_t rooms_at;     // a tournament of the hosts: who has the most room (core/schedule.c)
     uint64_t addresses_at; // a bit for each address index of each infrastructure: taken
 };
 
@@ -157,6 +167,7 @@ void lp_service_touch(struct lp_state *s, uint32_t service);
 void lp_image_touch(struct lp_state *s, uint32_t image);
 void lp_service_touch_nodes(struct lp_state *s, uint32_t service);
 void lp_infra_touch_nodes(struct lp_state *s, uint32_t infra);
+void lp_image_touch_nodes(struct lp_state *s, uint32_t image);
 uint32_t lp_dirty_node_take(struct lp_state *s); // LP_NONE: none
 
 // Rows come and go (core/rows.c).
@@ -169,5 +180,6 @@ void lp_service_remove(struct lp_state *s, uint32_t service);
 
 // Counts that depend on a node or an application (core/verdict.c): call around every change.
 void lp_verdict_update(struct lp_state *s, uint32_t node);
+void lp_want_recount(struct lp_state *s, uint32_t service); // after its list of wants changed
 enum lp_node_verdict lp_verdict_of(struct lp_state *s, uint32_t node); // counted anew
 void lp_app_phase_set(struct lp_state *s, uint32_t node, uint32_t app, enum lp_app_phase phase);

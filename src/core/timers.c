@@ -170,3 +170,10 @@ void lp_infra_touch_nodes(struct lp_state *s, uint32_t infra)
          id = lp_service_get(s, id)->next)
         lp_service_touch_nodes(s, id);
 }
+
+void lp_image_touch_nodes(struct lp_state *s, uint32_t image)
+{
+    for (uint32_t i = 0; i < s->limits.services; i++)
+        if (lp_service_get(s, i)->row.is_used && lp_service_get(s, i)->row.want.image == image)
+            lp_service_touch_nodes(s, i);
+}

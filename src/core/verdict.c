@@ -22,9 +22,27 @@ void lp_app_phase_set(struct lp_state *s, uint32_t node_id, uint32_t app_id,
     want->started += is_alive((uint8_t)phase) - is_alive(before);
     want->ready += (phase == LP_APP_READY) - (before == LP_APP_READY);
     want->done += (phase == LP_APP_DONE) - (before == LP_APP_DONE);
-    bool is_crossing = phase == LP_APP_READY || phase == LP_APP_DONE || phase == LP_APP_RUNNING;
-    if (is_crossing && lp_service_get(s, node->row.service)->has_dependents)
+    const struct lp_service_inside *service = lp_service_get(s, node->row.service);
+    uint32_t count = phase == LP_APP_READY ? want->ready + want->done : want->started + want->done;
+    bool is_better = phase == LP_APP_READY || phase == LP_APP_DONE || phase == LP_APP_RUNNING;
+    if (is_better && service->has_dependents && count >= service->row.replicas)
         lp_gate_service_changed(s, node->row.service);
+}
+
+void lp_want_recount(struct lp_state *s, uint32_t id)
+{
+    const struct lp_service_inside *service = lp_service_get(s, id);
+    for (uint32_t i = 0; i < service->app_want_count; i++) {
+        struct lp_app_want_inside *want = lp_want_get(s, id, i);
+        want->started = want->ready = want->done = 0;
+        for (uint32_t n = service->row.first_node; n != LP_NONE; n = lp_node_get(s, n)->next) {
+            const struct lp_node_inside *node = lp_node_get(s, n);
+            uint8_t phase = i < node->app_count ? lp_app_get(s, node, i)->row.phase : LP_APP_IDLE;
+            want->started += is_alive(phase);
+            want->ready += phase == LP_APP_READY;
+            want->done += phase == LP_APP_DONE;
+        }
+    }
 }
 
 struct app_sums {
@@ -122,8 +140,10 @@ void lp_verdict_update(struct lp_state *s, uint32_t id)
         infra->row.healthy_count += (uint32_t)change;
         service->completed_count +=
             (uint32_t)((after == LP_VERDICT_COMPLETED) - (before == LP_VERDICT_COMPLETED));
-        if (is_good(after))
+        if (is_good(after) && !is_good(before))
             lp_repair_healthy(s, id);
+        else if (!is_good(after))
+            lp_repair_was_healthy(s, id);
     }
     bool is_up = node->row.phase == LP_NODE_UP;
     if (is_up != node->is_published_up || is_good(after) != node->is_published_good) {
