@@ -163,6 +163,8 @@ static const char *detail_of(const struct lp_progress *progress, const json_t *n
     struct lp_arena *arena = progress->cmd->arena;
     if (is_well(node))
         return lp_json_text(node, "address");
+    if (strcmp(lp_json_text(node, "health"), "stopping") == 0)
+        return ""; // its end is what was asked for
     const char *trouble = lp_progress_trouble(progress, lp_json_text(node, "node"));
     if (trouble)
         return trouble;
@@ -232,10 +234,13 @@ static void draw(struct lp_progress *progress)
     json_t *doing;
     if (progress->drawn)
         lp_str_printf(&out, "\033[%zuA", progress->drawn);
-    lp_str_printf(&head, "%s: %s, %lld of %lld healthy, %s", progress->infra,
-                  progress->row ? lp_json_text(progress->row, "state") : "gone",
-                  lp_json_number(progress->row, "healthy"), lp_json_number(progress->row, "wanted"),
-                  lp_time_span(progress->cmd, lp_time_now_ms() - progress->start_ms));
+    long long wanted = lp_json_number(progress->row, "wanted");
+    lp_str_printf(&head, "%s: %s, ", progress->infra,
+                  progress->row ? lp_json_text(progress->row, "state") : "gone");
+    if (wanted)
+        lp_str_printf(&head, "%lld of %lld healthy, ", lp_json_number(progress->row, "healthy"),
+                      wanted);
+    lp_str_add(&head, lp_time_span(progress->cmd, lp_time_now_ms() - progress->start_ms));
     lp_color_begin(&out, LP_BOLD, progress->cmd->has_color);
     lp_text_fit(&out, lp_str_text(&head), screen.columns - 1);
     lp_color_end(&out, LP_BOLD, progress->cmd->has_color);

@@ -111,13 +111,16 @@ void lp_table_render(const struct lp_table *table, bool has_color, struct lp_str
             widths[i % table->columns] = width;
     }
     for (size_t row = 0; row < table->rows; row++) {
-        for (size_t i = 0; i < table->columns; i++) {
+        size_t columns = table->columns; // no blanks at the ends of lines
+        while (columns > 1 && !table->cells[row * table->columns + columns - 1].text[0])
+            columns--;
+        for (size_t i = 0; i < columns; i++) {
             const struct lp_cell *cell = &table->cells[row * table->columns + i];
             size_t width = lp_text_width(cell->text);
             lp_color_begin(ret_text, cell->color, has_color);
             lp_text_fit(ret_text, cell->text, width);
             lp_color_end(ret_text, cell->color, has_color);
-            bool is_last = i + 1 == table->columns;
+            bool is_last = i + 1 == columns;
             for (; !is_last && width < widths[i] + 2; width++)
                 lp_str_add_char(ret_text, ' ');
         }

@@ -1,0 +1,85 @@
+# Bash completion of limpet: verbs, options, files, and what runs.
+
+_limpet_options() { # VERB: the options that its --help tells
+    limpet "$1" --help 2>/dev/null |
+        sed -nE 's/^ +(-([a-z]), )?(--[a-z-]+)?.*/-\2 \3/p' | tr ' ' '\n' | grep -E '^-.'
+}
+
+# What runs, asked of the daemon of the root that is on the command line.
+_limpet_names() { # of: infra, service, node, app; several with commas
+    local root=() i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == --root ]] && root=(--root "${COMP_WORDS[i + 1]}")
+    done
+    timeout 2 limpet "${root[@]}" ps -o json 2>/dev/null | tr '{' '\n' | awk -v want="$1" '
+        function value(key) {
+            if (!match($0, "\"" key "\":\"[^\"]*\"")) return ""
+            return substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 5)
+        }
+        /"infrastructure":/ {
+            node = value("node")
+            if (want ~ /infra/) print value("infrastructure")
+            if (want ~ /service/) print value("service")
+            if (want ~ /node/) print node
+            next
+        }
+        want ~ /app/ && /"name":/ { print node "/" value("name") }' | sort -u
+}
+
+_limpet() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' words='' i at=0
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --root | --infra | -o | --output) ((i++)) ;;
+        -*) ;;
+        *)
+            verb=${COMP_WORDS[i]} at=$i
+            break
+            ;;
+        esac
+    done
+    case $prev in
+    --root)
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
+    --infra)
+        mapfile -t COMPREPLY < <(compgen -W "$(_limpet_names infra)" -- "$cur")
+        return
+        ;;
+    -o | --output)
+        mapfile -t COMPREPLY < <(compgen -W 'json text' -- "$cur")
+        return
+        ;;
+    esac
+    if [[ -z $verb ]]; then
+        words="--root --infra --output --quiet --no-color --help"
+        [[ $cur == -* ]] || words="help $(limpet --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p')"
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+        return
+    fi
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_limpet_options "$verb")" -- "$cur")
+        return
+    fi
+    case $verb in
+    up | plan | check | doctor) mapfile -t COMPREPLY < <(compgen -f -X '!*.y*ml' -- "$cur"; compgen -d -- "$cur") ;;
+    down) mapfile -t COMPREPLY < <(compgen -W "$(_limpet_names infra)" -- "$cur"; compgen -f -X '!*.y*ml' -- "$cur") ;;
+    ps | status) words=$(_limpet_names infra) ;;
+    events | why) words=$(_limpet_names node) ;;
+    logs) words=$(_limpet_names node,app,service) ;;
+    restart) words=$(_limpet_names node,app,service) ;;
+    exec) ((COMP_CWORD == at + 1)) && words=$(_limpet_names node) ;;
+    scale)
+        words=$(_limpet_names service | sed 's/$/=/')
+        compopt -o nospace 2>/dev/null
+        ;;
+    break) if ((COMP_CWORD == at + 1)); then words=$(_limpet_names node,app); else words="kill"; fi ;;
+    help) words=$(limpet --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p') ;;
+    esac
+    [[ -n $words ]] && mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    return 0
+}
+
+complete -F _limpet limpet
