@@ -215,6 +215,19 @@ LP_MUST_CHECK static int watch(struct check_driver *driver, const struct lp_orde
     return 0;
 }
 
+// Nothing in the node is to be asked any more: it goes, or begins another life.
+static void node_unwatch(struct check_driver *driver, uint32_t node)
+{
+    for (size_t i = 0; i < driver->count;) {
+        if (driver->heap[i]->node == node) {
+            watch_remove(driver, driver->heap[i]);
+            i = 0; // the heap has moved
+        } else {
+            i++;
+        }
+    }
+}
+
 static int check_begin(void *self, const struct lp_order *order, struct lp_err *err)
 {
     struct check_driver *driver = self;
@@ -226,8 +239,7 @@ static int check_begin(void *self, const struct lp_order *order, struct lp_err *
         if (old)
             watch_remove(driver, old);
     } else {
-        return lp_err_set(err, LP_EUNSUPPORTED, "the check driver cannot %s",
-                          lp_action_word(order->action.kind));
+        node_unwatch(driver, order->action.node);
     }
     timer_set(driver);
     return code;
@@ -285,7 +297,10 @@ static int check_open(const struct lp_driver_env *env, void **ret_self, struct l
 
 const struct lp_driver lp_driver_check = {
     .name = "check",
-    .action_kinds = 1u << LP_ACTION_WATCH | 1u << LP_ACTION_UNWATCH,
+    // Also the orders that end what a node's sensors look at; they are the node driver's to answer.
+    .action_kinds = 1u << LP_ACTION_WATCH | 1u << LP_ACTION_UNWATCH | 1u << LP_ACTION_START_NODE |
+                    1u << LP_ACTION_STOP_NODE | 1u << LP_ACTION_FENCE_NODE |
+                    1u << LP_ACTION_REMOVE_NODE,
     .open = check_open,
     .begin = check_begin,
     .collect = check_collect,

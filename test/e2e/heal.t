@@ -9,8 +9,8 @@ services:
   web:
     image: host
     command: [busybox, httpd, -f, -p, "80", -h, /www]
-    tmpfs: [/www]
-    healthcheck: {test: [TCP, 80], interval: 1s, timeout: 1s, retries: 2}
+    configs: [{source: page, target: /www/index.html}]
+    healthcheck: {test: [HTTP, "http://localhost/"], interval: 1s, timeout: 1s, retries: 2}
     ports: ["127.0.0.1:$port:80"]
   crash:
     image: host
@@ -20,6 +20,8 @@ services:
     image: host
     command: [python3, -c, "import time\ntime.sleep(1.5)\nx = bytearray(200_000_000)\ntime.sleep(99)"]
     deploy: {resources: {limits: {memory: 48M}}, restart_policy: {condition: any, max_attempts: 1, window: 600s}}
+configs:
+  page: {content: "hello\n"}
 Y
 lp up "$work/heal.yaml" --detach >/dev/null; is $? 0 "up --detach succeeds"
 within 20 is_healthy web-1; ok $? "web-1 is healthy"
@@ -44,7 +46,7 @@ within 10 sh -c "$LIMPET --root $root why web-1 | grep -q 'Limpet kills web in w
 within 10 is_healthy web-1; ok $? "and is healthy again"
 [ $((($(date +%s%N) - start) / 1000000)) -lt 6000 ]; ok $? "within seconds"
 echo "# frozen to healthy: $((($(date +%s%N) - start) / 1000000)) ms"
-curl -s -m 2 -o /dev/null "http://127.0.0.1:$port/"; is $? 0 "it answers"
+within 5 answers "http://127.0.0.1:$port/" hello; ok $? "it answers"
 
 within 20 sh -c "$LIMPET --root $root ps -o json | jq -e '.[] | select(.node == \"crash-1\") | .health == \"gave up\"'"
 ok $? "a crash loop ends in a stated give-up"

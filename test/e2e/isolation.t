@@ -24,9 +24,8 @@ Y
     is $? 0 "up $name"
 done
 address=$(lp ps two -o json | jq -r '.[0].address')
-lp exec -e A=1 --infra one web-1 wget -q -O - "http://$address/passwd" >/dev/null 2>&1
 is "$(lp exec --infra one web-1 wget -q -O - http://web-1/passwd | head -c 4)" root "a node reaches its own infrastructure"
-lp exec --infra one web-1 wget -q -O - "http://$address/passwd" >/dev/null 2>&1; [ $? != 0 ]
+timeout 3 "$LIMPET" --root "$root" exec --infra one web-1 wget -q -O - "http://$address/passwd" >/dev/null 2>&1; [ $? != 0 ]
 ok $? "and not the other one's ($address)"
 status=$(lp exec --infra one web-1 cat /proc/self/status)
 like "$status" '^NoNewPrivs:[[:space:]]1' "no new privileges"
