@@ -203,8 +203,9 @@ LP_MUST_CHECK static int watch(struct check_driver *driver, const struct lp_orde
 {
     const struct lp_action *action = &order->action;
     struct lp_watch *old = watch_find(driver, action->node, action->app);
-    // The same run, asked again after a lost reply: it goes on as it is.
-    if (old && old->run == action->run && old->incarnation == action->incarnation)
+    // The same order, given again: it goes on as it is. Another order for the same run may bring
+    // another check (health after readiness).
+    if (old && old->order_id == action->id && old->incarnation == action->incarnation)
         return 0;
     if (!order->check || order->check->kind == LP_CHECK_NONE || !order->infra_name ||
         !order->node_name)

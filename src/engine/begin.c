@@ -129,10 +129,14 @@ LP_MUST_CHECK static int fill_watch(const struct lp_engine *engine, struct lp_or
 {
     if (!order->app)
         return lp_err_set(err, LP_ENOTFOUND, "the application is not described any more");
-    // One sensor an application: the health check, which is also what readiness means unless the
-    // descriptor gives only a readiness check.
-    order->check =
-        order->app->health.kind != LP_CHECK_NONE ? &order->app->health : &order->app->readiness;
+    // One sensor an application: readiness until it is ready, health from then on; either stands
+    // in for the other when only one is described.
+    const struct lp_app_row *row =
+        lp_state_app(engine->state, order->action.node, order->action.app);
+    bool is_for_health = row->phase == LP_APP_READY || order->app->readiness.kind == LP_CHECK_NONE;
+    order->check = is_for_health && order->app->health.kind != LP_CHECK_NONE
+                       ? &order->app->health
+                       : &order->app->readiness;
     struct lp_render render = {engine, order->action.node, arena};
     if (fill_node(engine, order, arena, err) < 0 ||
         lp_render_texts(&render, &order->check->argv, &order->argv, err) < 0)
