@@ -15,6 +15,7 @@ struct lp_init_exec;
 enum { LP_CHECK_TEXT_BYTES = 256 };
 
 struct lp_watch {
+    uint64_t order_id; // of the order that made it
     // What is watched. Texts stand in `memory`, which the watch owns.
     char *memory;
     uint32_t infra, service, node, app, incarnation, run;

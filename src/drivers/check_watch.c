@@ -117,6 +117,7 @@ struct lp_watch *lp_watch_make(const struct lp_driver_env *env, const struct lp_
                                .service = order->action.service,
                                .node = order->action.node,
                                .app = order->action.app,
+                               .order_id = order->action.id,
                                .incarnation = order->action.incarnation,
                                .run = order->action.run,
                                .kind = check->kind,
