@@ -1,7 +1,7 @@
 // Diagnose: is this one fault, or are many one? When most nodes of a service fail at once, the
 // cause is probably elsewhere (an overload, a bad release): repair with the brake on, one node at a
-// time. When every node of a host falls silent to its sensors and nothing else speaks of a fault,
-// the sensors are suspects themselves: one node is repaired on trial.
+// time. When most nodes of a host fall silent to their sensors and nothing else speaks of a fault,
+// the sensors are suspects themselves: from then on one node at a time is repaired on trial.
 // Source: Kubernetes slows evictions down when many nodes of a zone are unhealthy ([k8s], node
 // controller); weighing sensors against each other: [S1] III-A.
 #include "core/phases.h"
@@ -53,7 +53,8 @@ void lp_diagnose_silence(struct lp_state *s, uint32_t node_id)
     struct lp_host *host = lp_host_get(s, node->row.host);
     brake_count(s, &host->brake, is_first);
     brake_pull(s, &host->brake,
-               host->node_count >= BRAKE_NODES_MIN && host->brake.fault_count >= host->node_count);
+               host->node_count >= BRAKE_NODES_MIN &&
+                   host->brake.fault_count * 2 > host->node_count);
 }
 
 static bool brake_lets(const struct lp_state *s, struct lp_brake *brake, uint32_t node_id,

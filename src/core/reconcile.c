@@ -49,8 +49,9 @@ static void start(struct lp_state *s, uint32_t id, struct lp_planner *planner)
         return;
     }
     struct lp_because because = node->because;
-    if (because.reason == LP_REASON_NONE)
-        because = lp_because_of(s, LP_REASON_WANTED, 0);
+    bool has_waited = !node->is_ever_passed && service->row.want.depend_count > 0;
+    if (because.reason == LP_REASON_NONE || (because.reason == LP_REASON_WANTED && has_waited))
+        because = lp_because_of(s, has_waited ? LP_REASON_DEPENDENCY_READY : LP_REASON_WANTED, 0);
     node->row.restarts += node->is_ever_passed && because.reason != LP_REASON_CHANGED;
     node->row.incarnation++;
     node->row.phase = LP_NODE_STARTING;

@@ -48,8 +48,9 @@ static void start(struct lp_state *s, uint32_t id, uint32_t app_id, struct lp_pl
         return;
     }
     struct lp_because because = app->because;
+    bool has_waited = lp_want_get(s, node->row.service, app_id)->want.depend_count > 0;
     if (because.reason == LP_REASON_NONE)
-        because = lp_because_of(s, LP_REASON_WANTED, 0);
+        because = lp_because_of(s, has_waited ? LP_REASON_DEPENDENCY_READY : LP_REASON_WANTED, 0);
     app->because = (struct lp_because){0};
     if (app->row.phase == LP_APP_EXITED) {
         app->row.restarts++;
@@ -68,7 +69,8 @@ static void sensor(struct lp_state *s, uint32_t id, uint32_t app_id, enum lp_act
     struct lp_node_inside *node = lp_node_get(s, id);
     struct lp_action action = action_of(node, id, app_id, lp_app_get(s, node, app_id)->row.run);
     action.kind = kind;
-    action.because = lp_because_of(s, LP_REASON_WANTED, 0);
+    bool is_on = kind == LP_ACTION_WATCH;
+    action.because = lp_because_of(s, is_on ? LP_REASON_WANTED : LP_REASON_NOT_WANTED, 0);
     lp_order_give(s, NULL, planner, &action);
 }
 

@@ -208,12 +208,16 @@ void lp_node_remove(struct lp_state *s, uint32_t id)
     s->free_node = id;
 }
 
+// At the end of its infrastructure's list: services come up in the order of the file.
 void lp_service_link(struct lp_state *s, uint32_t service, uint32_t infra)
 {
     struct lp_service_inside *row = lp_service_get(s, service);
     struct lp_infra_inside *owner = lp_infra_get(s, infra);
-    *row = (struct lp_service_inside){.prev = LP_NONE,
-                                      .next = owner->first_service,
+    uint32_t last = owner->first_service;
+    while (last != LP_NONE && lp_service_get(s, last)->next != LP_NONE)
+        last = lp_service_get(s, last)->next;
+    *row = (struct lp_service_inside){.prev = last,
+                                      .next = LP_NONE,
                                       .last_node = LP_NONE,
                                       .by_hand = LP_NONE,
                                       .roll_node = LP_NONE,
@@ -224,9 +228,10 @@ void lp_service_link(struct lp_state *s, uint32_t service, uint32_t infra)
     row->row.infra = infra;
     row->row.first_node = LP_NONE;
     row->render_version = 1;
-    if (owner->first_service != LP_NONE)
-        lp_service_get(s, owner->first_service)->prev = service;
-    owner->first_service = service;
+    if (last == LP_NONE)
+        owner->first_service = service;
+    else
+        lp_service_get(s, last)->next = service;
 }
 
 void lp_service_remove(struct lp_state *s, uint32_t service)
