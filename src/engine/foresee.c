@@ -60,25 +60,11 @@ static bool is_setup(const struct lp_foresight *world, const struct lp_action *a
 static int driver_begin(void *self, const struct lp_order *order, struct lp_err *err)
 {
     (void)err;
-    static const enum lp_event_kind replies[LP_ACTION_KINDS] = {
-        [LP_ACTION_ENSURE_IMAGE] = LP_EVENT_IMAGE_READY,
-        [LP_ACTION_ENSURE_NETWORK] = LP_EVENT_NETWORK_READY,
-        [LP_ACTION_REMOVE_NETWORK] = LP_EVENT_NETWORK_GONE,
-        [LP_ACTION_PUBLISH] = LP_EVENT_PUBLISHED,
-        [LP_ACTION_START_NODE] = LP_EVENT_NODE_UP,
-        [LP_ACTION_STOP_NODE] = LP_EVENT_NODE_DEAD,
-        [LP_ACTION_FENCE_NODE] = LP_EVENT_NODE_DEAD,
-        [LP_ACTION_REMOVE_NODE] = LP_EVENT_NODE_GONE,
-        [LP_ACTION_RENDER] = LP_EVENT_RENDERED,
-        [LP_ACTION_START_APP] = LP_EVENT_APP_STARTED,
-        [LP_ACTION_STOP_APP] = LP_EVENT_APP_EXITED,
-        [LP_ACTION_KILL_APP] = LP_EVENT_APP_EXITED,
-        [LP_ACTION_WATCH] = LP_EVENT_READING,
-    };
     struct lp_foresight *world = self;
     const struct lp_action *action = &order->action;
-    if (replies[action->kind] != LP_EVENT_NONE)
-        reply_add(world, action, replies[action->kind]);
+    enum lp_event_kind reply = lp_event_of_success(action->kind);
+    if (reply != LP_EVENT_NONE)
+        reply_add(world, action, reply);
     if (action->kind == LP_ACTION_START_APP && is_setup(world, action))
         reply_add(world, action, LP_EVENT_APP_EXITED);
     return 0;

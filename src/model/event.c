@@ -256,3 +256,23 @@ int lp_event_parse(const char *json, size_t bytes, struct lp_arena *arena,
     *ret_event = event;
     return 0;
 }
+
+enum lp_event_kind lp_event_of_success(enum lp_action_kind action)
+{
+    static const enum lp_event_kind replies[LP_ACTION_KINDS] = {
+        [LP_ACTION_ENSURE_IMAGE] = LP_EVENT_IMAGE_READY,
+        [LP_ACTION_ENSURE_NETWORK] = LP_EVENT_NETWORK_READY,
+        [LP_ACTION_REMOVE_NETWORK] = LP_EVENT_NETWORK_GONE,
+        [LP_ACTION_PUBLISH] = LP_EVENT_PUBLISHED,
+        [LP_ACTION_START_NODE] = LP_EVENT_NODE_UP,
+        [LP_ACTION_STOP_NODE] = LP_EVENT_NODE_DEAD,
+        [LP_ACTION_FENCE_NODE] = LP_EVENT_NODE_DEAD,
+        [LP_ACTION_REMOVE_NODE] = LP_EVENT_NODE_GONE,
+        [LP_ACTION_RENDER] = LP_EVENT_RENDERED,
+        [LP_ACTION_START_APP] = LP_EVENT_APP_STARTED,
+        [LP_ACTION_STOP_APP] = LP_EVENT_APP_EXITED,
+        [LP_ACTION_KILL_APP] = LP_EVENT_APP_EXITED,
+        [LP_ACTION_WATCH] = LP_EVENT_READING,
+    };
+    return (unsigned)action < LP_ACTION_KINDS ? replies[action] : LP_EVENT_NONE;
+}

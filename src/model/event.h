@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/action.h"
 #include "model/want.h"
 
 struct lp_str;
@@ -15,10 +16,10 @@ enum lp_event_kind {
     LP_EVENT_DRIVERS_SYNCED, // every driver has told what exists; what was not told does not
     LP_EVENT_TICK,           // plan.wake_at_ms came
     // What people want. Ids are table slots chosen by the engine.
-    LP_EVENT_INFRA_SET,     // infra (descriptor in text), .revision: fingerprint of its networks
-    LP_EVENT_IMAGE_SET,     // image in .image (hash in text); .revision: another one is another image
-    LP_EVENT_SERVICE_SET,   // infra, service, .service (name in text); replaces an earlier one
-    LP_EVENT_APP_SET,       // infra, service, app, .app (name in text); follow their SERVICE_SET
+    LP_EVENT_INFRA_SET,   // infra (descriptor in text), .revision: fingerprint of its networks
+    LP_EVENT_IMAGE_SET,   // image in .image (hash in text); .revision: another one is another image
+    LP_EVENT_SERVICE_SET, // infra, service, .service (name in text); replaces an earlier one
+    LP_EVENT_APP_SET,     // infra, service, app, .app (name in text); follow their SERVICE_SET
     LP_EVENT_SERVICE_UNSET, // infra, service: its nodes are to go
     LP_EVENT_INFRA_APPLIED, // infra: the change is complete; may be acted on. .revision
     LP_EVENT_INFRA_UNSET,   // infra: all of it is to go (down)
@@ -58,14 +59,14 @@ struct lp_host_facts {
 };
 
 struct lp_event {
-    uint64_t seq;   // place in the journal; 0 before it has one
-    int64_t at_ms;  // since 1970; never decreases along the journal
+    uint64_t seq;  // place in the journal; 0 before it has one
+    int64_t at_ms; // since 1970; never decreases along the journal
     enum lp_event_kind kind;
     uint32_t infra, service, node, app, host; // ids; LP_NONE where not meant
     uint32_t incarnation;
     uint32_t image;
-    uint32_t run;      // which start of the application is meant, counted per node
-    int32_t status;    // exit status as of wait(2): 0..255 exit code, 256 + signal when killed
+    uint32_t run;   // which start of the application is meant, counted per node
+    int32_t status; // exit status as of wait(2): 0..255 exit code, 256 + signal when killed
     uint32_t replicas;
     uint64_t revision;
     bool is_oom, is_ok, is_forced;
@@ -79,6 +80,8 @@ struct lp_event {
 
 // All ids LP_NONE, the rest zero.
 void lp_event_init(struct lp_event *event, enum lp_event_kind kind);
+// The event that tells of an action's success; LP_EVENT_NONE: it has no reply.
+enum lp_event_kind lp_event_of_success(enum lp_action_kind action);
 const char *lp_event_word(enum lp_event_kind kind); // "node-up", ...
 // One line of JSON without newline; only the fields that this kind has.
 void lp_event_print(const struct lp_event *event, struct lp_str *ret_text);

@@ -145,27 +145,14 @@ static void remember(const struct lp_order *order)
 static int hand_begin(void *self, const struct lp_order *order, struct lp_err *err)
 {
     (void)self, (void)err;
-    static const enum lp_event_kind replies[LP_ACTION_KINDS] = {
-        [LP_ACTION_ENSURE_IMAGE] = LP_EVENT_IMAGE_READY,
-        [LP_ACTION_ENSURE_NETWORK] = LP_EVENT_NETWORK_READY,
-        [LP_ACTION_REMOVE_NETWORK] = LP_EVENT_NETWORK_GONE,
-        [LP_ACTION_PUBLISH] = LP_EVENT_PUBLISHED,
-        [LP_ACTION_START_NODE] = LP_EVENT_NODE_UP,
-        [LP_ACTION_STOP_NODE] = LP_EVENT_NODE_DEAD,
-        [LP_ACTION_FENCE_NODE] = LP_EVENT_NODE_DEAD,
-        [LP_ACTION_REMOVE_NODE] = LP_EVENT_NODE_GONE,
-        [LP_ACTION_RENDER] = LP_EVENT_RENDERED,
-        [LP_ACTION_START_APP] = LP_EVENT_APP_STARTED,
-        [LP_ACTION_STOP_APP] = LP_EVENT_APP_EXITED,
-        [LP_ACTION_KILL_APP] = LP_EVENT_APP_EXITED,
-    };
     const struct lp_action *action = &order->action;
     remember(order);
-    if (replies[action->kind] == LP_EVENT_NONE)
+    enum lp_event_kind reply = lp_event_of_success(action->kind);
+    if (reply == LP_EVENT_NONE || reply == LP_EVENT_READING)
         return 0;
     assert_true(hand.reply_count < 256);
     struct lp_event *event = &hand.replies[hand.reply_count++];
-    lp_event_init(event, replies[action->kind]);
+    lp_event_init(event, reply);
     event->infra = action->infra;
     event->node = action->node;
     event->app = action->app;
