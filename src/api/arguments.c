@@ -98,8 +98,7 @@ LP_MUST_CHECK static int secrets_put(json_t *value, struct lp_arena *arena,
     if (!json_is_object(value))
         return lp_err_set(err, LP_EINPUT, "secrets: an object of texts is wanted");
     secrets->items = lp_arena_new_array(arena, struct lp_pair, json_object_size(value) + 1);
-    json_object_foreach(value, key, content)
-    {
+    json_object_foreach (value, key, content) {
         if (!json_is_string(content))
             return lp_err_set(err, LP_EINPUT, "secrets: '%s' is not a text", key);
         secrets->items[secrets->count++] = (struct lp_pair){
@@ -165,8 +164,7 @@ LP_MUST_CHECK static int object_read(const struct lp_api_field *fields, json_t *
 {
     const char *key;
     json_t *value;
-    json_object_foreach(object, key, value)
-    {
+    json_object_foreach (object, key, value) {
         const struct lp_api_field *field = NULL;
         if (find(fields, key, &field, err) < 0 || body_put(field, value, arena, arguments, err) < 0)
             return err->code;

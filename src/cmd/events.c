@@ -59,7 +59,8 @@ static int page_print(struct view *view, const char *limit, const char *wait_ms)
                       limit, "wait_ms", wait_ms, NULL) < 0)
         return err->code;
     const json_t *events = json_object_get(answer, "events");
-    json_array_foreach(events, i, event) event_print(view, event);
+    json_array_foreach (events, i, event)
+        event_print(view, event);
     snprintf(view->after, sizeof(view->after), "%lld", lp_json_number(answer, "next"));
     int count = (int)json_array_size(events);
     json_decref(answer);

@@ -23,8 +23,7 @@ static void plan_print(struct lp_cmd *cmd, const json_t *plan)
         puts("Nothing would be done.");
         return;
     }
-    json_array_foreach(steps, i, step)
-    {
+    json_array_foreach (steps, i, step) {
         LP_OWNS_STR struct lp_str line = {0};
         long long at_ms = lp_json_number(step, "at_ms");
         const char *when = at_ms == before_ms ? ""

@@ -99,7 +99,8 @@ LP_MUST_CHECK static int news_read(struct lp_progress *progress)
                           limit, NULL) < 0)
             return err->code;
         const json_t *events = json_object_get(answer, "events");
-        json_array_foreach(events, i, event) event_note(progress, event);
+        json_array_foreach (events, i, event)
+            event_note(progress, event);
         count = json_array_size(events);
         progress->after = (uint64_t)lp_json_number(answer, "next");
         json_decref(answer);
@@ -143,10 +144,13 @@ static struct screen screen_size(void)
     return screen;
 }
 
+// One frame of a turning wheel; every character of it has three bytes.
 static const char *spinner(const struct lp_progress *progress)
 {
-    static const char *const frames[] = {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
-    return frames[progress->turns % (sizeof(frames) / sizeof(*frames))];
+    static const char frames[] = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
+    enum { FRAME_BYTES = 3, FRAMES = (sizeof(frames) - 1) / FRAME_BYTES };
+    return lp_arena_text_n(progress->cmd->arena, frames + (progress->turns % FRAMES) * FRAME_BYTES,
+                           FRAME_BYTES);
 }
 
 static bool is_well(const json_t *node)
@@ -170,12 +174,11 @@ static const char *detail_of(const struct lp_progress *progress, const json_t *n
         return trouble;
     if (lp_json_text(node, "waits_for")[0])
         return lp_arena_printf(arena, "waits for %s", lp_json_text(node, "waits_for"));
-    json_array_foreach(json_object_get(node, "applications"), i,
-                       app) if (strcmp(lp_json_text(app, "state"), "ready") != 0 &&
-                                strcmp(lp_json_text(app, "state"), "done") !=
-                                    0) return lp_arena_printf(arena, "%s: %s",
-                                                              lp_json_text(app, "name"),
-                                                              lp_json_text(app, "state"));
+    json_array_foreach (json_object_get(node, "applications"), i, app)
+        if (strcmp(lp_json_text(app, "state"), "ready") != 0 &&
+            strcmp(lp_json_text(app, "state"), "done") != 0)
+            return lp_arena_printf(arena, "%s: %s", lp_json_text(app, "name"),
+                                   lp_json_text(app, "state"));
     return "";
 }
 
@@ -227,6 +230,11 @@ static size_t nodes_draw(const struct lp_progress *progress, const struct screen
 
 static void draw(struct lp_progress *progress)
 {
+    // Its texts end with each drawing: waiting may last for hours.
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    struct lp_cmd *cmd = progress->cmd, drawing = *cmd;
+    drawing.arena = &arena;
+    progress->cmd = &drawing;
     struct screen screen = screen_size();
     LP_OWNS_STR struct lp_str out = {0};
     LP_OWNS_STR struct lp_str head = {0};
@@ -246,8 +254,7 @@ static void draw(struct lp_progress *progress)
     lp_color_end(&out, LP_BOLD, progress->cmd->has_color);
     lp_str_add(&out, "\033[K\n");
     progress->drawn = 1 + nodes_draw(progress, &screen, &out);
-    json_object_foreach(progress->images, image, doing)
-    {
+    json_object_foreach (progress->images, image, doing) {
         LP_OWNS_STR struct lp_str text = {0};
         lp_str_printf(&text, "  %s image: %s", spinner(progress), json_string_value(doing));
         line_add(&out, lp_str_text(&text), screen.columns - 1);
@@ -256,6 +263,7 @@ static void draw(struct lp_progress *progress)
     lp_str_add(&out, "\033[J");
     fputs(lp_str_text(&out), stdout);
     fflush(stdout);
+    progress->cmd = cmd;
 }
 
 void lp_progress_erase(struct lp_progress *progress)
@@ -281,7 +289,8 @@ int lp_progress_turn(struct lp_progress *progress)
         return progress->cmd->err.code;
     if (now_ms - progress->news_ms >= NEWS_EVERY_MS) {
         progress->news_ms = now_ms;
-        if (news_read(progress) < 0)
+        // They only explain: a journal that cannot be written must not end the waiting.
+        if (news_read(progress) < 0 && lp_client_is_absent(progress->client))
             return progress->cmd->err.code;
     }
     progress->turns++;
@@ -304,8 +313,7 @@ const char *lp_progress_trouble(const struct lp_progress *progress, const char *
     const char *subject, *found = NULL;
     json_t *text;
     size_t infra_bytes = strlen(progress->infra), bytes = strlen(node);
-    json_object_foreach(progress->troubles, subject, text)
-    {
+    json_object_foreach (progress->troubles, subject, text) {
         if (strncmp(subject, progress->infra, infra_bytes) != 0 || subject[infra_bytes] != '/')
             continue;
         const char *rest = subject + infra_bytes + 1;
@@ -321,8 +329,7 @@ void lp_progress_tell_unwell(const struct lp_progress *progress)
     const json_t *node;
     const char *subject;
     json_t *text;
-    json_array_foreach(progress->nodes, i, node)
-    {
+    json_array_foreach (progress->nodes, i, node) {
         LP_OWNS_STR struct lp_str line = {0};
         if (is_well(node))
             continue;
@@ -334,6 +341,7 @@ void lp_progress_tell_unwell(const struct lp_progress *progress)
         lp_text_fit(&shown, lp_str_text(&line), 2000);
         fprintf(stderr, "%s\n", lp_str_text(&shown));
     }
-    json_object_foreach(progress->troubles, subject, text) if (!strchr(subject, '/'))
-        fprintf(stderr, "  %s\n", json_string_value(text));
+    json_object_foreach (progress->troubles, subject, text)
+        if (!strchr(subject, '/'))
+            fprintf(stderr, "  %s\n", json_string_value(text));
 }

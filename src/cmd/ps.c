@@ -21,8 +21,7 @@ static const char *note_of(struct lp_cmd *cmd, const json_t *node)
         return lp_arena_printf(cmd->arena, "waits for %s", lp_json_text(node, "waits_for"));
     if (strcmp(lp_json_text(node, "health"), "healthy") == 0)
         return "";
-    json_array_foreach(json_object_get(node, "applications"), i, app)
-    {
+    json_array_foreach (json_object_get(node, "applications"), i, app) {
         const char *state = lp_json_text(app, "state");
         if (strcmp(state, "ready") != 0 && strcmp(state, "done") != 0 && strcmp(state, "idle") != 0)
             return lp_arena_printf(cmd->arena, "%s: %s", lp_json_text(app, "name"), state);
@@ -41,8 +40,7 @@ static void nodes_print(struct lp_cmd *cmd, const json_t *nodes)
     for (i = 0; i < 9; i++)
         cells[i] = (struct lp_cell){heads[i], LP_DIM};
     lp_table_add(cmd, &table, cells);
-    json_array_foreach(nodes, i, node)
-    {
+    json_array_foreach (nodes, i, node) {
         const char *health = lp_json_text(node, "health");
         struct lp_cell row[] = {
             {lp_json_text(node, "infrastructure"), LP_PLAIN},
@@ -71,12 +69,11 @@ static void services_print(struct lp_cmd *cmd, const json_t *services, const cha
         cmd, &table,
         (struct lp_cell[]){
             {"  SERVICE", LP_DIM}, {"HEALTHY", LP_DIM}, {"IMAGE", LP_DIM}, {"PORTS", LP_DIM}});
-    json_array_foreach(services, i, service)
-    {
+    json_array_foreach (services, i, service) {
         struct lp_str ports = {0};
         if (strcmp(lp_json_text(service, "infrastructure"), infra) != 0)
             continue;
-        json_array_foreach(json_object_get(service, "ports"), k, port)
+        json_array_foreach (json_object_get(service, "ports"), k, port)
             lp_str_printf(&ports, "%s%s", k ? ", " : "", json_string_value(port));
         if (json_is_true(json_object_get(service, "is_braked")))
             lp_str_add(&ports, ports.bytes ? "  (braked: most nodes failed)"
@@ -100,8 +97,7 @@ static void status_print(struct lp_cmd *cmd, const json_t *infras, const json_t 
 {
     size_t i;
     const json_t *infra;
-    json_array_foreach(infras, i, infra)
-    {
+    json_array_foreach (infras, i, infra) {
         const char *state = lp_json_text(infra, "state"),
                    *name = lp_json_text(infra, "infrastructure");
         struct lp_str line = {0};

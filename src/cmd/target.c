@@ -15,8 +15,7 @@ static void add_names(const json_t *listing, const char *key, struct lp_str *tex
     size_t i;
     const json_t *entry;
     const char *before = "";
-    json_array_foreach(listing, i, entry)
-    {
+    json_array_foreach (listing, i, entry) {
         const char *name = lp_json_text(entry, key);
         if (strcmp(name, before) != 0)
             lp_str_printf(text, "%s%s", text->bytes ? ", " : "", name);
@@ -62,8 +61,7 @@ static void nodes_search(struct lp_cmd *cmd, const json_t *nodes, const char *na
 {
     size_t i;
     const json_t *node;
-    json_array_foreach(nodes, i, node)
-    {
+    json_array_foreach (nodes, i, node) {
         const char *infra = lp_json_text(node, "infrastructure");
         if (strcmp(lp_json_text(node, "node"), name) != 0 &&
             strcmp(lp_json_text(node, "service"), name) != 0)
@@ -81,8 +79,7 @@ static int missing_tell(struct lp_cmd *cmd, const json_t *nodes, const char *nam
     size_t i, count = 0, size = json_array_size(nodes);
     const json_t *node;
     const char **names = lp_arena_new_array(cmd->arena, const char *, 2 * size + 1);
-    json_array_foreach(nodes, i, node)
-    {
+    json_array_foreach (nodes, i, node) {
         names[count++] = lp_json_text(node, "node");
         names[count++] = lp_json_text(node, "service");
     }

@@ -58,8 +58,8 @@ static void ports_print(struct lp_cmd *cmd, struct lp_client *client, const char
     if (lp_client_get(client, &services, &cmd->err, "/v1/services", "infrastructure", infra, NULL) <
         0)
         return; // the summary goes without
-    json_array_foreach(services, i, service)
-        json_array_foreach(json_object_get(service, "ports"), k, port)
+    json_array_foreach (services, i, service)
+        json_array_foreach (json_object_get(service, "ports"), k, port)
             printf("%s answers at %s\n", lp_json_text(service, "service"),
                    url_of(cmd, json_string_value(port)));
     json_decref(services);
@@ -77,8 +77,7 @@ static void summary_print(const struct lp_progress *progress)
            lp_time_span(cmd, lp_time_now_ms() - progress->start_ms));
     lp_table_add(cmd, &table,
                  (struct lp_cell[]){{"NODE", LP_DIM}, {"HEALTH", LP_DIM}, {"ADDRESS", LP_DIM}});
-    json_array_foreach(progress->nodes, i, node)
-    {
+    json_array_foreach (progress->nodes, i, node) {
         const char *health = lp_json_text(node, "health");
         if (i == SUMMARY_NODES_MAX)
             break;
@@ -97,8 +96,7 @@ static int unwell(struct lp_progress *progress, int64_t limit_ms)
 {
     size_t i, count = 0;
     const json_t *node;
-    json_array_foreach(progress->nodes, i, node)
-    {
+    json_array_foreach (progress->nodes, i, node) {
         const char *health = lp_json_text(node, "health");
         count += strcmp(health, "healthy") != 0 && strcmp(health, "completed") != 0;
     }
@@ -109,6 +107,17 @@ static int unwell(struct lp_progress *progress, int64_t limit_ms)
             passed_ms < limit_ms ? ": nothing more will be tried" : "");
     lp_progress_tell_unwell(progress);
     return LP_EXIT_NOT_HEALTHY;
+}
+
+// Nothing more is going to happen. Right after its start a daemon does not know yet what runs.
+static bool is_settled(const struct lp_progress *progress)
+{
+    size_t i;
+    const json_t *node;
+    json_array_foreach (progress->nodes, i, node)
+        if (strcmp(lp_json_text(node, "state"), "unknown") == 0)
+            return false;
+    return json_is_true(json_object_get(progress->row, "is_settled"));
 }
 
 // Until all is well, nothing more will happen, the time is over or a person has seen enough.
@@ -122,18 +131,18 @@ static int wait_healthy(struct lp_progress *progress, int64_t limit_ms)
             return lp_cmd_fail(progress->cmd, &progress->cmd->err);
         }
         const char *state = lp_json_text(progress->row, "state");
-        bool is_settled = json_is_true(json_object_get(progress->row, "is_settled"));
-        bool is_healthy = is_settled && strcmp(state, "healthy") == 0;
+        bool is_at_rest = is_settled(progress);
+        bool is_healthy = is_at_rest && strcmp(state, "healthy") == 0;
         bool is_over = lp_time_now_ms() - progress->start_ms >= limit_ms;
         bool is_gone = !progress->row;
-        if (!is_settled && !is_over && !is_gone && !lp_interrupt_came())
+        if (!is_at_rest && !is_over && !is_gone && !lp_interrupt_came())
             continue;
         lp_progress_erase(progress);
         if (is_healthy) {
             summary_print(progress);
             return LP_EXIT_DONE;
         }
-        if (lp_interrupt_came() && !is_settled && !is_over) {
+        if (lp_interrupt_came() && !is_at_rest && !is_over) {
             fprintf(stderr, "limpet up: not waiting any longer; %s goes on coming up\n",
                     progress->infra);
             return LP_EXIT_FAILED;

@@ -19,8 +19,7 @@ static void story_print(struct lp_cmd *cmd, const json_t *story)
         first = count - SHOWN_DEFAULT;
     if (first)
         printf("(%zu earlier sentences: --all)\n", first);
-    json_array_foreach(sentences, i, sentence)
-    {
+    json_array_foreach (sentences, i, sentence) {
         LP_OWNS_STR struct lp_str line = {0};
         if (i < first)
             continue;

@@ -62,8 +62,7 @@ LP_MUST_CHECK static int load_events(struct lp_catalog *catalog, const json_t *l
 {
     size_t index;
     json_t *item;
-    json_array_foreach(list, index, item)
-    {
+    json_array_foreach (list, index, item) {
         struct lp_event event;
         lp_event_init(&event, kind);
         uint32_t id = id_of(item, "id");

@@ -300,8 +300,7 @@ int lp_fields_parse(const struct lp_fields *fields, json_t *object, const char *
     json_t *value;
     if (!json_is_object(object))
         return lp_err_set(err, LP_EINPUT, "not a JSON object");
-    json_object_foreach(object, key, value)
-    {
+    json_object_foreach (object, key, value) {
         if (own_key && strcmp(key, own_key) == 0)
             continue;
         size_t i = 0;
