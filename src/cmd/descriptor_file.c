@@ -101,9 +101,11 @@ static void place_show(const struct lp_str *text, const struct lp_mistake *mista
         *at = *at == '\t' ? ' ' : *at;
     lp_str_printf(&shown, "%6d | ", mistake->line);
     lp_text_fit(&shown, whole, SHOWN_LINE_COLUMNS);
-    size_t before = (size_t)(mistake->column > 0 ? mistake->column - 1 : 0);
-    if (before < strlen(whole))
-        whole[before] = '\0';
+    char *place = whole; // columns are counted in characters
+    for (int i = 1; i < mistake->column && *place; i++)
+        for (place++; ((unsigned char)*place & 0xc0) == 0x80;)
+            place++;
+    *place = '\0';
     lp_str_printf(&shown, "\n       | %*s", (int)lp_text_width(whole), "");
     lp_color_begin(&shown, LP_RED, has_color);
     lp_str_add_char(&shown, '^');

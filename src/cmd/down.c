@@ -20,7 +20,7 @@ static int wait_gone(struct lp_progress *progress, int64_t limit_ms)
     for (;;) {
         if (lp_progress_turn(progress) < 0) {
             lp_progress_erase(progress);
-            return lp_cmd_fail(cmd, &cmd->err);
+            return lp_progress_fail(progress);
         }
         int64_t passed_ms = lp_time_now_ms() - progress->start_ms;
         bool is_over = passed_ms >= limit_ms;

@@ -299,6 +299,16 @@ int lp_progress_turn(struct lp_progress *progress)
     return 0;
 }
 
+int lp_progress_fail(struct lp_progress *progress)
+{
+    struct lp_cmd *cmd = progress->cmd;
+    if (lp_client_is_absent(progress->client))
+        lp_err_set(&cmd->err, LP_EIO,
+                   "the daemon is gone; what runs goes on running, and `limpet %s` again goes on",
+                   cmd->verb->name);
+    return lp_cmd_fail(cmd, &cmd->err);
+}
+
 void lp_progress_end(struct lp_progress *progress)
 {
     json_decref(progress->row);

@@ -28,6 +28,8 @@ struct lp_progress { // {0} with the first four is ready for lp_progress_turn
 LP_MUST_CHECK int lp_progress_turn(struct lp_progress *progress);
 // Take the drawing away; what is known stays readable.
 void lp_progress_erase(struct lp_progress *progress);
+// After a turn that failed: tell it, with what to do; returns the exit status.
+int lp_progress_fail(struct lp_progress *progress);
 void lp_progress_end(struct lp_progress *progress);
 // What last went wrong with this node or its applications; NULL: nothing.
 const char *lp_progress_trouble(const struct lp_progress *progress, const char *node);

@@ -128,7 +128,7 @@ static int wait_healthy(struct lp_progress *progress, int64_t limit_ms)
         int code = lp_progress_turn(progress);
         if (code < 0) {
             lp_progress_erase(progress);
-            return lp_cmd_fail(progress->cmd, &progress->cmd->err);
+            return lp_progress_fail(progress);
         }
         const char *state = lp_json_text(progress->row, "state");
         bool is_at_rest = is_settled(progress);
