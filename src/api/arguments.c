@@ -12,22 +12,23 @@ enum { FIELDS_MAX = 16 };
 
 static const struct lp_api_field none[] = {{0}};
 
-LP_MUST_CHECK static int find(const struct lp_api_field *fields, const char *name,
-                              const struct lp_api_field **ret_field, struct lp_err *err)
+// NULL: there is none, as err says.
+static const struct lp_api_field *find(const struct lp_api_field *fields, const char *name,
+                                       struct lp_err *err)
 {
     const char *names[FIELDS_MAX];
     size_t count = 0;
     for (const struct lp_api_field *field = fields; field->name; field++) {
-        if (strcmp(field->name, name) == 0) {
-            *ret_field = field;
-            return 0;
-        }
+        if (strcmp(field->name, name) == 0)
+            return field;
         names[count++] = field->name;
     }
     const char *nearest = lp_spelling_nearest(name, names, count);
     if (nearest)
-        return lp_err_set(err, LP_EINPUT, "unknown '%s'; did you mean '%s'?", name, nearest);
-    return lp_err_set(err, LP_EINPUT, "unknown '%s'", name);
+        lp_err_set(err, LP_EINPUT, "unknown '%s'; did you mean '%s'?", name, nearest);
+    else
+        lp_err_set(err, LP_EINPUT, "unknown '%s'", name);
+    return NULL;
 }
 
 static void *place(const struct lp_api_field *field, struct lp_api_arguments *arguments)
@@ -76,9 +77,9 @@ int lp_api_read_query(const struct lp_api_field *fields, const struct lp_pairs *
 {
     fields = fields ? fields : none;
     for (size_t i = 0; i < query->count; i++) {
-        const struct lp_api_field *field = NULL;
+        const struct lp_api_field *field = find(fields, query->items[i].key, err);
         const char *value = query->items[i].value ? query->items[i].value : "";
-        if (find(fields, query->items[i].key, &field, err) < 0)
+        if (!field)
             return lp_err_wrap(err, "query");
         if (query_put(field, value, arena, arguments, err) < 0)
             return err->code;
@@ -165,8 +166,8 @@ LP_MUST_CHECK static int object_read(const struct lp_api_field *fields, json_t *
     const char *key;
     json_t *value;
     json_object_foreach (object, key, value) {
-        const struct lp_api_field *field = NULL;
-        if (find(fields, key, &field, err) < 0 || body_put(field, value, arena, arguments, err) < 0)
+        const struct lp_api_field *field = find(fields, key, err);
+        if (!field || body_put(field, value, arena, arguments, err) < 0)
             return err->code;
     }
     for (const struct lp_api_field *field = fields; field->name; field++)

@@ -186,6 +186,7 @@ static void body_add(struct exchange *exchange, const char *bytes, size_t count)
     lp_str_add_n(&exchange->body, bytes, count);
 }
 
+// libmicrohttpd's signature. NOLINTNEXTLINE(readability-function-size)
 static enum MHD_Result take(void *context, struct MHD_Connection *connection, const char *path,
                             const char *method, const char *version, const char *upload,
                             size_t *upload_bytes, void **exchange_slot)
@@ -276,8 +277,8 @@ LP_MUST_CHECK static int daemon_start(struct lp_server *server, struct lp_err *e
     (void)lp_fd_take(&listen_fd);
     const union MHD_DaemonInfo *info =
         MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    lp_assert(info && info->epoll_fd >= 0);
-    server->wait_fd = info->epoll_fd;
+    server->wait_fd = info ? info->epoll_fd : -1;
+    lp_assert(server->wait_fd >= 0);
     return 0;
 }
 

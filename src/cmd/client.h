@@ -25,7 +25,8 @@ LP_MUST_CHECK int lp_client_call(struct lp_client *client, const struct lp_call_
                                  json_t **ret_body, struct lp_err *err);
 // Did the last call find no daemon?
 bool lp_client_is_absent(const struct lp_client *client);
-// GET path?key=value&... ; pairs of texts, ended by NULL; a NULL value leaves its key out.
+#define LP_QUERY_END ((const char *)0)
+// GET path?key=value&... ; pairs of texts, then LP_QUERY_END; a NULL value leaves its key out.
 LP_MUST_CHECK int lp_client_get(struct lp_client *client, json_t **ret_body, struct lp_err *err,
                                 const char *path, ...) __attribute__((sentinel));
 

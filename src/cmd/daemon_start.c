@@ -97,7 +97,7 @@ int lp_daemon_start(struct lp_cmd *cmd)
 
 int lp_daemon_ensure(struct lp_cmd *cmd, struct lp_client *client)
 {
-    if (lp_client_get(client, NULL, &cmd->err, "/v1/version", NULL) == 0)
+    if (lp_client_get(client, NULL, &cmd->err, "/v1/version", LP_QUERY_END) == 0)
         return 0;
     if (!lp_client_is_absent(client))
         return cmd->err.code;

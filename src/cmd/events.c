@@ -56,11 +56,12 @@ static int page_print(struct view *view, const char *limit, const char *wait_ms)
     struct lp_err *err = &view->cmd->err;
     if (lp_client_get(view->client, &answer, err, "/v1/events", "infrastructure", view->infra,
                       "node", view->node, "after", view->after[0] ? view->after : NULL, "limit",
-                      limit, "wait_ms", wait_ms, NULL) < 0)
+                      limit, "wait_ms", wait_ms, LP_QUERY_END) < 0)
         return err->code;
     const json_t *events = json_object_get(answer, "events");
-    json_array_foreach (events, i, event)
+    json_array_foreach (events, i, event) {
         event_print(view, event);
+    }
     snprintf(view->after, sizeof(view->after), "%lld", lp_json_number(answer, "next"));
     int count = (int)json_array_size(events);
     json_decref(answer);

@@ -96,11 +96,12 @@ LP_MUST_CHECK static int news_read(struct lp_progress *progress)
     while (count == NEWS_AT_ONCE) {
         snprintf(after, sizeof(after), "%llu", (unsigned long long)progress->after);
         if (lp_client_get(progress->client, &answer, err, "/v1/events", "after", after, "limit",
-                          limit, NULL) < 0)
+                          limit, LP_QUERY_END) < 0)
             return err->code;
         const json_t *events = json_object_get(answer, "events");
-        json_array_foreach (events, i, event)
+        json_array_foreach (events, i, event) {
             event_note(progress, event);
+        }
         count = json_array_size(events);
         progress->after = (uint64_t)lp_json_number(answer, "next");
         json_decref(answer);
@@ -113,10 +114,10 @@ LP_MUST_CHECK static int state_read(struct lp_progress *progress)
     json_t *row = NULL, *nodes = NULL;
     struct lp_err *err = &progress->cmd->err;
     int code = lp_client_get(progress->client, &row, err, "/v1/infrastructures", "infrastructure",
-                             progress->infra, NULL);
+                             progress->infra, LP_QUERY_END);
     if (code == 0)
         code = lp_client_get(progress->client, &nodes, err, "/v1/nodes", "infrastructure",
-                             progress->infra, NULL);
+                             progress->infra, LP_QUERY_END);
     if (code < 0 && code != LP_ENOTFOUND) {
         json_decref(row);
         return code;
@@ -174,11 +175,11 @@ static const char *detail_of(const struct lp_progress *progress, const json_t *n
         return trouble;
     if (lp_json_text(node, "waits_for")[0])
         return lp_arena_printf(arena, "waits for %s", lp_json_text(node, "waits_for"));
-    json_array_foreach (json_object_get(node, "applications"), i, app)
-        if (strcmp(lp_json_text(app, "state"), "ready") != 0 &&
-            strcmp(lp_json_text(app, "state"), "done") != 0)
-            return lp_arena_printf(arena, "%s: %s", lp_json_text(app, "name"),
-                                   lp_json_text(app, "state"));
+    json_array_foreach (json_object_get(node, "applications"), i, app) {
+        const char *state = lp_json_text(app, "state");
+        if (strcmp(state, "ready") != 0 && strcmp(state, "done") != 0)
+            return lp_arena_printf(arena, "%s: %s", lp_json_text(app, "name"), state);
+    }
     return "";
 }
 
@@ -228,20 +229,10 @@ static size_t nodes_draw(const struct lp_progress *progress, const struct screen
     return drawn + (left > 0);
 }
 
-static void draw(struct lp_progress *progress)
+static void head_draw(const struct lp_progress *progress, size_t columns, struct lp_str *out)
 {
-    // Its texts end with each drawing: waiting may last for hours.
-    LP_OWNS_ARENA struct lp_arena arena = {0};
-    struct lp_cmd *cmd = progress->cmd, drawing = *cmd;
-    drawing.arena = &arena;
-    progress->cmd = &drawing;
-    struct screen screen = screen_size();
-    LP_OWNS_STR struct lp_str out = {0};
     LP_OWNS_STR struct lp_str head = {0};
-    const char *image;
-    json_t *doing;
-    if (progress->drawn)
-        lp_str_printf(&out, "\033[%zuA", progress->drawn);
+    bool has_color = progress->cmd->has_color;
     long long wanted = lp_json_number(progress->row, "wanted");
     lp_str_printf(&head, "%s: %s, ", progress->infra,
                   progress->row ? lp_json_text(progress->row, "state") : "gone");
@@ -249,21 +240,37 @@ static void draw(struct lp_progress *progress)
         lp_str_printf(&head, "%lld of %lld healthy, ", lp_json_number(progress->row, "healthy"),
                       wanted);
     lp_str_add(&head, lp_time_span(progress->cmd, lp_time_now_ms() - progress->start_ms));
-    lp_color_begin(&out, LP_BOLD, progress->cmd->has_color);
-    lp_text_fit(&out, lp_str_text(&head), screen.columns - 1);
-    lp_color_end(&out, LP_BOLD, progress->cmd->has_color);
-    lp_str_add(&out, "\033[K\n");
-    progress->drawn = 1 + nodes_draw(progress, &screen, &out);
-    json_object_foreach (progress->images, image, doing) {
+    lp_color_begin(out, LP_BOLD, has_color);
+    lp_text_fit(out, lp_str_text(&head), columns);
+    lp_color_end(out, LP_BOLD, has_color);
+    lp_str_add(out, "\033[K\n");
+}
+
+static void draw(struct lp_progress *progress)
+{
+    // Its texts end with each drawing: waiting may last for hours.
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    struct lp_cmd cmd = *progress->cmd;
+    struct lp_progress seen = *progress;
+    cmd.arena = &arena;
+    seen.cmd = &cmd;
+    struct screen screen = screen_size();
+    LP_OWNS_STR struct lp_str out = {0};
+    const char *image;
+    json_t *doing;
+    if (seen.drawn)
+        lp_str_printf(&out, "\033[%zuA", seen.drawn);
+    head_draw(&seen, screen.columns - 1, &out);
+    progress->drawn = 1 + nodes_draw(&seen, &screen, &out);
+    json_object_foreach (seen.images, image, doing) {
         LP_OWNS_STR struct lp_str text = {0};
-        lp_str_printf(&text, "  %s image: %s", spinner(progress), json_string_value(doing));
+        lp_str_printf(&text, "  %s image: %s", spinner(&seen), json_string_value(doing));
         line_add(&out, lp_str_text(&text), screen.columns - 1);
         progress->drawn++;
     }
     lp_str_add(&out, "\033[J");
     fputs(lp_str_text(&out), stdout);
     fflush(stdout);
-    progress->cmd = cmd;
 }
 
 void lp_progress_erase(struct lp_progress *progress)
@@ -351,7 +358,8 @@ void lp_progress_tell_unwell(const struct lp_progress *progress)
         lp_text_fit(&shown, lp_str_text(&line), 2000);
         fprintf(stderr, "%s\n", lp_str_text(&shown));
     }
-    json_object_foreach (progress->troubles, subject, text)
+    json_object_foreach (progress->troubles, subject, text) {
         if (!strchr(subject, '/'))
             fprintf(stderr, "  %s\n", json_string_value(text));
+    }
 }

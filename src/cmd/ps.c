@@ -73,8 +73,9 @@ static void services_print(struct lp_cmd *cmd, const json_t *services, const cha
         struct lp_str ports = {0};
         if (strcmp(lp_json_text(service, "infrastructure"), infra) != 0)
             continue;
-        json_array_foreach (json_object_get(service, "ports"), k, port)
+        json_array_foreach (json_object_get(service, "ports"), k, port) {
             lp_str_printf(&ports, "%s%s", k ? ", " : "", json_string_value(port));
+        }
         if (json_is_true(json_object_get(service, "is_braked")))
             lp_str_add(&ports, ports.bytes ? "  (braked: most nodes failed)"
                                            : "(braked: most nodes failed)");
@@ -125,7 +126,7 @@ static int ps_run(struct lp_cmd *cmd, int argc, char **argv)
     if (lp_client_open(cmd->root, &client, &cmd->err) < 0)
         return lp_cmd_fail(cmd, &cmd->err);
     int code = lp_client_get(client, &nodes, &cmd->err, "/v1/nodes", "infrastructure",
-                             argc > 1 ? argv[1] : cmd->infra, NULL);
+                             argc > 1 ? argv[1] : cmd->infra, LP_QUERY_END);
     lp_client_close(client);
     if (code < 0)
         return lp_cmd_fail(cmd, &cmd->err);
@@ -145,10 +146,10 @@ static int status_run(struct lp_cmd *cmd, int argc, char **argv)
     if (lp_client_open(cmd->root, &client, &cmd->err) < 0)
         return lp_cmd_fail(cmd, &cmd->err);
     int code = lp_client_get(client, &infras, &cmd->err, "/v1/infrastructures", "infrastructure",
-                             infra, NULL);
+                             infra, LP_QUERY_END);
     if (code == 0)
         code = lp_client_get(client, &services, &cmd->err, "/v1/services", "infrastructure", infra,
-                             NULL);
+                             LP_QUERY_END);
     lp_client_close(client);
     if (code == 0 && cmd->is_json)
         lp_json_show(infras);

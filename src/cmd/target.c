@@ -30,7 +30,7 @@ int lp_target_infra(struct lp_cmd *cmd, struct lp_client *client, const char **r
     *ret_infra = cmd->infra;
     if (cmd->infra)
         return 0;
-    if (lp_client_get(client, &infras, &cmd->err, "/v1/infrastructures", NULL) < 0)
+    if (lp_client_get(client, &infras, &cmd->err, "/v1/infrastructures", LP_QUERY_END) < 0)
         return cmd->err.code;
     int code = 0;
     if (json_array_size(infras) == 1) {
@@ -99,9 +99,9 @@ int lp_target_infra_of(struct lp_cmd *cmd, struct lp_client *client, const char 
     *ret_infra = cmd->infra;
     if (cmd->infra)
         return 0;
-    if (lp_client_get(client, &nodes, &cmd->err, "/v1/nodes", NULL) < 0)
+    if (lp_client_get(client, &nodes, &cmd->err, "/v1/nodes", LP_QUERY_END) < 0)
         return cmd->err.code;
-    if (lp_client_get(client, &services, &cmd->err, "/v1/services", NULL) < 0) {
+    if (lp_client_get(client, &services, &cmd->err, "/v1/services", LP_QUERY_END) < 0) {
         json_decref(nodes);
         return cmd->err.code;
     }

@@ -55,13 +55,15 @@ static void ports_print(struct lp_cmd *cmd, struct lp_client *client, const char
     json_t *services = NULL;
     const json_t *service, *port;
     size_t i, k;
-    if (lp_client_get(client, &services, &cmd->err, "/v1/services", "infrastructure", infra, NULL) <
-        0)
+    if (lp_client_get(client, &services, &cmd->err, "/v1/services", "infrastructure", infra,
+                      LP_QUERY_END) < 0)
         return; // the summary goes without
-    json_array_foreach (services, i, service)
-        json_array_foreach (json_object_get(service, "ports"), k, port)
+    json_array_foreach (services, i, service) {
+        json_array_foreach (json_object_get(service, "ports"), k, port) {
             printf("%s answers at %s\n", lp_json_text(service, "service"),
                    url_of(cmd, json_string_value(port)));
+        }
+    }
     json_decref(services);
 }
 
@@ -114,9 +116,10 @@ static bool is_settled(const struct lp_progress *progress)
 {
     size_t i;
     const json_t *node;
-    json_array_foreach (progress->nodes, i, node)
+    json_array_foreach (progress->nodes, i, node) {
         if (strcmp(lp_json_text(node, "state"), "unknown") == 0)
             return false;
+    }
     return json_is_true(json_object_get(progress->row, "is_settled"));
 }
 

@@ -35,4 +35,4 @@ const struct lp_verb *const lp_verbs[] = {
     &lp_verb_scale,  &lp_verb_restart,  &lp_verb_break,   &lp_verb_daemon,  &lp_verb_shutdown,
     &lp_verb_doctor, &lp_verb_simulate, &lp_verb_version, &lp_verb_forward,
 };
-const size_t lp_verb_count = sizeof(lp_verbs) / sizeof(*lp_verbs);
+const size_t lp_verb_count = sizeof(lp_verbs) / sizeof(lp_verbs[0]);

@@ -49,7 +49,7 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
     int code = lp_target_infra_of(cmd, client, argv[1], &infra);
     if (code == 0)
         code = lp_client_get(client, &story, &cmd->err, "/v1/why", "infrastructure", infra, "node",
-                             argv[1], NULL);
+                             argv[1], LP_QUERY_END);
     lp_client_close(client);
     if (code < 0)
         return lp_cmd_fail(cmd, &cmd->err);
