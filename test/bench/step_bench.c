@@ -43,24 +43,10 @@ static void put(struct world *world, const struct lp_event *event)
 
 static void obey(struct world *world, const struct lp_action *action)
 {
-    static const uint8_t answers[LP_ACTION_KINDS] = {
-        [LP_ACTION_ENSURE_IMAGE] = LP_EVENT_IMAGE_READY,
-        [LP_ACTION_ENSURE_NETWORK] = LP_EVENT_NETWORK_READY,
-        [LP_ACTION_PUBLISH] = LP_EVENT_PUBLISHED,
-        [LP_ACTION_START_NODE] = LP_EVENT_NODE_UP,
-        [LP_ACTION_STOP_NODE] = LP_EVENT_NODE_DEAD,
-        [LP_ACTION_FENCE_NODE] = LP_EVENT_NODE_DEAD,
-        [LP_ACTION_REMOVE_NODE] = LP_EVENT_NODE_GONE,
-        [LP_ACTION_RENDER] = LP_EVENT_RENDERED,
-        [LP_ACTION_START_APP] = LP_EVENT_APP_STARTED,
-        [LP_ACTION_STOP_APP] = LP_EVENT_APP_EXITED,
-        [LP_ACTION_KILL_APP] = LP_EVENT_APP_EXITED,
-        [LP_ACTION_WATCH] = LP_EVENT_READING,
-    };
     struct lp_event event;
-    if (!answers[action->kind])
+    if (lp_event_of_success(action->kind) == LP_EVENT_NONE)
         return;
-    lp_event_init(&event, (enum lp_event_kind)answers[action->kind]);
+    lp_event_init(&event, lp_event_of_success(action->kind));
     event.infra = action->infra;
     event.node = action->node;
     event.app = action->app;

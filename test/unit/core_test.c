@@ -117,19 +117,8 @@ static void replies_put(struct world *world)
 {
     for (size_t i = 0; i < world->plan.count; i++) {
         const struct lp_action *action = &world->actions[i];
-        static const uint8_t answers[LP_ACTION_KINDS] = {
-            [LP_ACTION_ENSURE_IMAGE] = LP_EVENT_IMAGE_READY,
-            [LP_ACTION_ENSURE_NETWORK] = LP_EVENT_NETWORK_READY,
-            [LP_ACTION_REMOVE_NETWORK] = LP_EVENT_NETWORK_GONE,
-            [LP_ACTION_PUBLISH] = LP_EVENT_PUBLISHED,
-            [LP_ACTION_START_NODE] = LP_EVENT_NODE_UP,
-            [LP_ACTION_STOP_NODE] = LP_EVENT_NODE_DEAD,
-            [LP_ACTION_FENCE_NODE] = LP_EVENT_NODE_DEAD,
-            [LP_ACTION_REMOVE_NODE] = LP_EVENT_NODE_GONE,
-            [LP_ACTION_START_APP] = LP_EVENT_APP_STARTED,
-        };
-        if (answers[action->kind])
-            put(world, (enum lp_event_kind)answers[action->kind], action);
+        if (lp_event_of_success(action->kind) != LP_EVENT_NONE)
+            put(world, lp_event_of_success(action->kind), action);
     }
 }
 

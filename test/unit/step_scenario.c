@@ -194,25 +194,10 @@ static int pass(struct scenario *sc, int64_t ms)
 
 static enum lp_event_kind answer_of(const struct scenario *sc, const struct lp_action *action)
 {
-    static const uint8_t answers[LP_ACTION_KINDS] = {
-        [LP_ACTION_ENSURE_IMAGE] = LP_EVENT_IMAGE_READY,
-        [LP_ACTION_ENSURE_NETWORK] = LP_EVENT_NETWORK_READY,
-        [LP_ACTION_REMOVE_NETWORK] = LP_EVENT_NETWORK_GONE,
-        [LP_ACTION_PUBLISH] = LP_EVENT_PUBLISHED,
-        [LP_ACTION_START_NODE] = LP_EVENT_NODE_UP,
-        [LP_ACTION_STOP_NODE] = LP_EVENT_NODE_DEAD,
-        [LP_ACTION_FENCE_NODE] = LP_EVENT_NODE_DEAD,
-        [LP_ACTION_REMOVE_NODE] = LP_EVENT_NODE_GONE,
-        [LP_ACTION_RENDER] = LP_EVENT_RENDERED,
-        [LP_ACTION_START_APP] = LP_EVENT_APP_STARTED,
-        [LP_ACTION_STOP_APP] = LP_EVENT_APP_EXITED,
-        [LP_ACTION_KILL_APP] = LP_EVENT_APP_EXITED,
-        [LP_ACTION_WATCH] = LP_EVENT_READING,
-    };
     if (action->kind == LP_ACTION_START_APP &&
         lp_state_app_want(sc->state, action->service, action->app)->kind == LP_APP_SETUP)
         return LP_EVENT_APP_EXITED;
-    return (enum lp_event_kind)answers[action->kind];
+    return lp_event_of_success(action->kind);
 }
 
 static int obey_one(struct scenario *sc)
