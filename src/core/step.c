@@ -8,15 +8,17 @@
 // application, and two of the node itself.
 enum { ACTIONS_OF_A_NODE = 2 * LP_APPS_MAX + 4, ACTIONS_OF_AN_INFRA = 3 };
 
-// A node that nobody knows (the journal was lost, or it outlived its row): it is not ours to keep.
+// A life that nobody knows (the end of the journal was lost, or it outlived its row): it is not
+// ours to keep. Lives are counted on from it; and where no other life is known to be, none begins
+// before this one is confirmed gone.
 static void remove_orphan(struct lp_state *s, const struct lp_event *event,
                           struct lp_planner *planner)
 {
     if (event->kind != LP_EVENT_NODE_UP && event->kind != LP_EVENT_NODE_MUTE)
         return;
-    bool is_known = event->node < s->limits.nodes && lp_node_get(s, event->node)->row.is_used &&
-                    lp_node_get(s, event->node)->row.incarnation == event->incarnation;
-    if (is_known)
+    struct lp_node_inside *node =
+        event->node < s->limits.nodes ? lp_node_get(s, event->node) : NULL;
+    if (node && node->row.is_used && node->row.incarnation == event->incarnation)
         return;
     struct lp_action action = {.kind = LP_ACTION_REMOVE_NODE,
                                .infra = LP_NONE,
@@ -27,7 +29,17 @@ static void remove_orphan(struct lp_state *s, const struct lp_event *event,
                                .image = LP_NONE,
                                .incarnation = event->incarnation,
                                .because = lp_because_of(s, LP_REASON_NOT_WANTED, 0)};
-    lp_order_give(s, NULL, planner, &action);
+    bool is_newer = node && event->incarnation > node->row.incarnation;
+    bool is_only = is_newer && node->row.is_used && node->order.kind == LP_ACTION_NONE &&
+                   (node->row.phase == LP_NODE_ABSENT || node->row.phase == LP_NODE_UNKNOWN);
+    lp_order_give(s, is_only ? &node->order : NULL, planner, &action);
+    if (is_only) {
+        node->row.phase = LP_NODE_STOPPING;
+        node->has_root = true;
+        lp_node_touch(s, event->node);
+    }
+    if (is_only || (is_newer && !node->row.is_used))
+        node->row.incarnation = event->incarnation;
 }
 
 // A network of an infrastructure that nobody knows: it goes the same way.

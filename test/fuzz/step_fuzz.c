@@ -93,6 +93,12 @@ static void event_fill(const struct world *world, const uint8_t *b, struct lp_ev
         event->app = 0;
 }
 
+static bool is_nowhere(const struct world *world, uint32_t node)
+{
+    const struct lp_node_row *row = lp_state_node(world->state, node);
+    return row->is_used && (row->phase == LP_NODE_ABSENT || row->phase == LP_NODE_UNKNOWN);
+}
+
 // What an event confirms of lives.
 static void learn(struct world *world, const struct lp_event *event)
 {
@@ -106,6 +112,11 @@ static void learn(struct world *world, const struct lp_event *event)
         break;
     case LP_EVENT_NODE_UP:
     case LP_EVENT_NODE_MUTE:
+        // A life that is newer than what the journal knows of: the ones before were confirmed.
+        if (is_known &&
+            event->incarnation > lp_state_node(world->state, event->node)->incarnation &&
+            is_nowhere(world, event->node))
+            world->alive[event->node] = event->incarnation;
         world->is_told[event->node] |= world->alive[event->node] == event->incarnation;
         break;
     case LP_EVENT_HOST_DEAD:
