@@ -340,6 +340,12 @@ const char *lp_progress_trouble(const struct lp_progress *progress, const char *
     return found;
 }
 
+void lp_progress_catch_up(struct lp_progress *progress)
+{
+    if (news_read(progress) < 0)
+        return; // they only explain
+}
+
 void lp_progress_tell_unwell(const struct lp_progress *progress)
 {
     size_t i;
@@ -350,8 +356,9 @@ void lp_progress_tell_unwell(const struct lp_progress *progress)
         LP_OWNS_STR struct lp_str line = {0};
         if (is_well(node))
             continue;
-        lp_str_printf(&line, "  %s is %s", lp_json_text(node, "node"),
-                      lp_json_text(node, "health"));
+        const char *health = lp_json_text(node, "health");
+        lp_str_printf(&line, "  %s %s%s", lp_json_text(node, "node"),
+                      strcmp(health, "gave up") == 0 ? "" : "is ", health);
         const char *why = detail_of(progress, node);
         lp_str_printf(&line, "%s%s", why[0] ? ": " : "", why);
         LP_OWNS_STR struct lp_str shown = {0};

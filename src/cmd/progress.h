@@ -33,6 +33,8 @@ int lp_progress_fail(struct lp_progress *progress);
 void lp_progress_end(struct lp_progress *progress);
 // What last went wrong with this node or its applications; NULL: nothing.
 const char *lp_progress_trouble(const struct lp_progress *progress, const char *node);
+// Read the news that no turn has read yet.
+void lp_progress_catch_up(struct lp_progress *progress);
 // Print to standard error who is not healthy and why, and what went wrong with the whole.
 void lp_progress_tell_unwell(const struct lp_progress *progress);
 

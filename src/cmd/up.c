@@ -50,18 +50,40 @@ static const char *url_of(struct lp_cmd *cmd, const char *port)
     return host;
 }
 
-static void ports_print(struct lp_cmd *cmd, struct lp_client *client, const char *infra)
+// What keeps ports from being published, as the daemon said it last; "" when nothing does.
+static const char *ports_trouble(const struct lp_progress *progress)
 {
+    const char *text = lp_json_text(progress->troubles, progress->infra);
+    return strstr(text, "cannot be published") ? text : "";
+}
+
+// Whether the trouble speaks of the port "127.0.0.1:8080->80".
+static bool is_unpublished(struct lp_cmd *cmd, const char *trouble, const char *port)
+{
+    const char *arrow = strstr(port, "->");
+    size_t bytes = arrow ? (size_t)(arrow - port) : strlen(port);
+    const char *host = lp_arena_text_n(cmd->arena, port, bytes);
+    const char *colon = strrchr(host, ':');
+    const char *number = colon ? colon + 1 : host;
+    const char *protocol = lp_text_ends(port, "/udp") ? "udp" : "tcp";
+    return strstr(trouble, lp_arena_printf(cmd->arena, "port %s (%s on ", number, protocol));
+}
+
+static void ports_print(const struct lp_progress *progress)
+{
+    struct lp_cmd *cmd = progress->cmd;
+    const char *trouble = ports_trouble(progress);
     json_t *services = NULL;
     const json_t *service, *port;
     size_t i, k;
-    if (lp_client_get(client, &services, &cmd->err, "/v1/services", "infrastructure", infra,
-                      LP_QUERY_END) < 0)
+    if (lp_client_get(progress->client, &services, &cmd->err, "/v1/services", "infrastructure",
+                      progress->infra, LP_QUERY_END) < 0)
         return; // the summary goes without
     json_array_foreach (services, i, service) {
         json_array_foreach (json_object_get(service, "ports"), k, port) {
-            printf("%s answers at %s\n", lp_json_text(service, "service"),
-                   url_of(cmd, json_string_value(port)));
+            if (!is_unpublished(cmd, trouble, json_string_value(port)))
+                printf("%s answers at %s\n", lp_json_text(service, "service"),
+                       url_of(cmd, json_string_value(port)));
         }
     }
     json_decref(services);
@@ -73,6 +95,8 @@ static void summary_print(const struct lp_progress *progress)
     struct lp_table table = {.columns = 3};
     size_t i, count = json_array_size(progress->nodes);
     const json_t *node;
+    if (ports_trouble(progress)[0])
+        fprintf(stderr, "limpet up: %s\n", ports_trouble(progress));
     if (cmd->is_quiet)
         return;
     printf("%s is up: %zu node%s healthy after %s\n", progress->infra, count, count == 1 ? "" : "s",
@@ -91,7 +115,7 @@ static void summary_print(const struct lp_progress *progress)
     lp_table_print(cmd, &table);
     if (count > SUMMARY_NODES_MAX)
         printf("… and %zu more; limpet ps lists them\n", count - SUMMARY_NODES_MAX);
-    ports_print(cmd, progress->client, progress->infra);
+    ports_print(progress);
 }
 
 static int unwell(struct lp_progress *progress, int64_t limit_ms)
@@ -141,6 +165,7 @@ static int wait_healthy(struct lp_progress *progress, int64_t limit_ms)
         if (!is_at_rest && !is_over && !is_gone && !lp_interrupt_came())
             continue;
         lp_progress_erase(progress);
+        lp_progress_catch_up(progress);
         if (is_healthy) {
             summary_print(progress);
             return LP_EXIT_DONE;

@@ -348,9 +348,12 @@ struct lp_yaml_node *lp_yaml_parse(const char *text, size_t bytes, struct lp_sin
     struct builder *builder = lp_arena_new(sink->arena, struct builder);
     builder->sink = sink;
     builder->max_bytes = bytes > LP_YAML_BYTES_MAX ? bytes : LP_YAML_BYTES_MAX;
+    // libyaml looks for a byte order mark only where it has to find the encoding itself.
+    size_t mark_bytes = bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     lp_assert(yaml_parser_initialize(&builder->parser));
     yaml_parser_set_encoding(&builder->parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&builder->parser, (const unsigned char *)text, bytes);
+    yaml_parser_set_input_string(&builder->parser, (const unsigned char *)text + mark_bytes,
+                                 bytes - mark_bytes);
     struct lp_yaml_node *root = document_build(builder);
     yaml_parser_delete(&builder->parser);
     return root;
