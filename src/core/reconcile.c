@@ -110,7 +110,10 @@ static void free_row(struct lp_state *s, uint32_t id)
     struct lp_service_inside *service = lp_service_get(s, owner);
     lp_schedule_release(s, id);
     lp_diagnose_release(s, id);
-    service->roll_node = service->roll_node == id ? LP_NONE : service->roll_node;
+    if (service->roll_node == id) { // it went before its change was done: the next one's turn
+        service->roll_node = LP_NONE;
+        lp_service_touch_nodes(s, owner);
+    }
     lp_infra_get(s, node->row.infra)->row.publish_wanted++;
     lp_infra_touch(s, node->row.infra);
     lp_node_remove(s, id);
