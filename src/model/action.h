@@ -45,10 +45,10 @@ enum lp_reason {
     LP_REASON_NODE_START_FAILED, // a = attempts so far
     LP_REASON_RESTARTS_NO_HELP,  // a restarts in the same node did not help: replace it
     LP_REASON_HOST_DEAD,
-    LP_REASON_NO_REPLY,          // the action was begun before and nothing was heard for a ms
-    LP_REASON_ADDRESS_CHANGED,   // an observed service has other nodes or addresses
-    LP_REASON_FENCE_FIRST,       // a new life may only begin once the old one is confirmed dead
-    LP_REASON_DONE,              // a setup step or job has ended well
+    LP_REASON_NO_REPLY,        // the action was begun before and nothing was heard for a ms
+    LP_REASON_ADDRESS_CHANGED, // an observed service has other nodes or addresses
+    LP_REASON_FENCE_FIRST,     // a new life may only begin once the old one is confirmed dead
+    LP_REASON_DONE,            // a setup step or job has ended well
     LP_REASONS
 };
 
@@ -68,7 +68,7 @@ struct lp_action {
     struct lp_because because;
 };
 
-struct lp_plan { // the caller's; lp_step fills it from the start
+struct lp_plan {        // the caller's; lp_step fills it from the start
     int64_t wake_at_ms; // step again (TICK) at this time at the latest; INT64_MAX: no need
     size_t count, capacity;
     struct lp_action *actions; // full: the rest follows in the next step, wake_at_ms is now

@@ -7,7 +7,7 @@
 
 struct lp_attachment { // a node's place on one network
     const struct lp_network *network;
-    uint32_t network_index; // in descriptor->networks: bridge "br<index>" of the infrastructure
+    uint32_t network_index;  // in descriptor->networks: bridge "br<index>" of the infrastructure
     uint32_t subnet, prefix; // in force (chosen when the descriptor left it open)
     uint32_t address;        // IPv4, host byte order; MAC is 02:4c + the four bytes of it
     uint32_t gateway;        // the bridge's own address: first of the subnet; DNS listens there
@@ -27,7 +27,7 @@ struct lp_name_entry { // one name that resolves, on one network
     uint32_t address;
 };
 
-struct lp_port_entry { // one published port and where it leads
+struct lp_port_entry {   // one published port and where it leads
     const char *host_ip; // NULL: all
     uint16_t host_port;
     bool is_udp;
@@ -41,20 +41,20 @@ struct lp_order {
     struct lp_action action;
     const char *infra_name;
     const struct lp_descriptor *descriptor;
-    const struct lp_service *service; // node and application actions
-    const struct lp_app *app;         // application actions
-    const char *node_name;            // "db-1"
-    uint32_t ordinal;                 // 1
-    const struct lp_image *image;     // ENSURE_IMAGE, START_NODE
+    const struct lp_service *service;        // node and application actions
+    const struct lp_app *app;                // application actions
+    const char *node_name;                   // "db-1"
+    uint32_t ordinal;                        // 1
+    const struct lp_image *image;            // ENSURE_IMAGE, START_NODE
     const struct lp_attachment *attachments; // node actions; for network actions: gateway rows,
     size_t attachment_count;                 // one a network, address == gateway
-    const struct lp_rendered_file *files; // START_NODE, RENDER: configs and secrets
+    const struct lp_rendered_file *files;    // START_NODE, RENDER: configs and secrets
     size_t file_count;
     // START_APP: argv and environment after templates; for WATCH of a COMMAND check, its argv.
     struct lp_texts argv;
     struct lp_pairs environment;
-    const struct lp_check *check; // WATCH
-    uint32_t address;             // WATCH: of the node on its first network
+    const struct lp_check *check;      // WATCH
+    uint32_t address;                  // WATCH: of the node on its first network
     const struct lp_name_entry *names; // PUBLISH
     size_t name_count;
     const struct lp_port_entry *ports; // PUBLISH

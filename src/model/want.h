@@ -11,8 +11,8 @@
 #define LP_NONE UINT32_MAX // no such id
 
 struct lp_want_depend {
-    uint32_t service; // id
-    uint16_t app;     // index in that service, or LP_WHOLE_SERVICE
+    uint32_t service;   // id
+    uint16_t app;       // index in that service, or LP_WHOLE_SERVICE
     uint16_t condition; // enum lp_depend_condition
 };
 enum { LP_WHOLE_SERVICE = 0xffff };
@@ -28,8 +28,8 @@ struct lp_service_want {
     uint16_t app_count;
     bool owns_state;
     uint8_t depend_count, observe_count, unused[3]; // no byte is padding: states are compared
-    struct lp_want_depend depends[LP_DEPENDS_MAX]; // gate the start of a node
-    uint32_t observes[LP_OBSERVES_MAX];            // services whose addresses its files mention
+    struct lp_want_depend depends[LP_DEPENDS_MAX];  // gate the start of a node
+    uint32_t observes[LP_OBSERVES_MAX];             // services whose addresses its files mention
 };
 
 struct lp_app_want {

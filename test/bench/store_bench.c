@@ -36,14 +36,15 @@ int main(int argc, char **argv)
     while (seq < records) {
         uint64_t first = seq + 1;
         for (size_t i = 0; i < batch; i++)
-            list[i] = (struct lp_record){.seq = ++seq,
-                                         .at_ms = (int64_t)seq,
+            list[i] = (struct lp_record){.seq = first + i,
+                                         .at_ms = (int64_t)(first + i),
                                          .kind = LP_RECORD_EVENT,
                                          .word = "app-exited",
                                          .subject = "demo/web-17/web",
                                          .body = "{\"kind\":\"app-exited\",\"node\":17,\"app\":0,"
                                                  "\"incarnation\":3,\"run\":12,\"status\":265,"
                                                  "\"is_oom\":false}"};
+        seq += batch;
         if (store.ops->append(store.self, first, list, batch, &err) < 0) {
             fprintf(stderr, "store_bench: %s\n", err.text);
             return 1;

@@ -21,12 +21,12 @@ static void json_escapes_and_repairs(void **state)
     (void)state;
     static const struct {
         const char *in, *out;
-    } cases[] = {{"", "\"\""},
-                 {"a\"b\\", "\"a\\\"b\\\\\""},
-                 {"\n\t\x01", "\"\\n\\t\\u0001\""},
-                 {"gr\xc3\xbc\xc3\x9f", "\"gr\xc3\xbc\xc3\x9f\""},
-                 {"\xff|\xc0\x80|\xed\xa0\x80",
-                  "\"\\ufffd|\\ufffd\\ufffd|\\ufffd\\ufffd\\ufffd\""}};
+    } cases[] = {
+        {"", "\"\""},
+        {"a\"b\\", "\"a\\\"b\\\\\""},
+        {"\n\t\x01", "\"\\n\\t\\u0001\""},
+        {"gr\xc3\xbc\xc3\x9f", "\"gr\xc3\xbc\xc3\x9f\""},
+        {"\xff|\xc0\x80|\xed\xa0\x80", "\"\\ufffd|\\ufffd\\ufffd|\\ufffd\\ufffd\\ufffd\""}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         LP_OWNS_STR struct lp_str str = {0};
         lp_str_add_json(&str, cases[i].in);
