@@ -107,9 +107,9 @@ int lp_crun_infra_remove(struct lp_crun *crun, const struct lp_order *order, str
     snprintf(aside, sizeof(aside), "%s/volumes/.gone-%d-%llu", crun->env.root, (int)getpid(),
              (unsigned long long)++crun->folder_serial);
     if (rename(folder, aside) < 0)
-        return errno == ENOENT ? 0
-                               : lp_err_set(err, LP_EIO, "remove the volumes %s: %s", folder,
-                                            strerror(errno));
+        return errno == ENOENT
+                   ? 0
+                   : lp_err_set(err, LP_EIO, "remove the volumes %s: %s", folder, strerror(errno));
     return lp_crun_folder_remove(crun, aside, UINT32_MAX, err);
 }
 

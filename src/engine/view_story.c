@@ -97,7 +97,8 @@ static void add_summary(const struct lp_engine *engine, uint32_t node, const cha
     LP_OWNS_STR struct lp_str text = {0};
     lp_str_printf(&text, "%s has been %s for ", name, lp_verdict_word(row->verdict));
     lp_story_duration(lp_engine_now_ms(engine) - row->since_ms, &text);
-    lp_str_printf(&text, "; repaired %u time%s so far.", row->restarts, row->restarts == 1 ? "" : "s");
+    lp_str_printf(&text, "; repaired %u time%s so far.", row->restarts,
+                  row->restarts == 1 ? "" : "s");
     lp_view_add_text(json, "summary", lp_str_text(&text));
 }
 
