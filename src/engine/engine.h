@@ -81,7 +81,8 @@ LP_MUST_CHECK int lp_view_services(struct lp_engine *engine, const char *infra,
                                    struct lp_str *ret_json, struct lp_err *err);
 //  [{"infrastructure","service","wanted","nodes","healthy","image","ports":["127.0.0.1:80->80"]}]
 // Journal records after `after`, at most limit, oldest first; subject starts with "infra/node".
-//  {"events":[{"seq","at","record":"event"|"action","kind","subject","sentence","body":{}}],"next":seq}
+//  {"events":[{"seq","at","record":"event"|"action","kind","subject","sentence","body":{}}],
+//   "next":seq}
 LP_MUST_CHECK int lp_view_events(struct lp_engine *engine, const char *infra, const char *node,
                                  uint64_t after, size_t limit, struct lp_str *ret_json,
                                  struct lp_err *err);

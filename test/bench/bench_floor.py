@@ -56,7 +56,7 @@ def simulate_rows():
     out = subprocess.run([LIMPET, "simulate", "--seed", "1", "--count", "20", "--nodes", "6",
                           "--hours", "1", "-o", "json"], check=True, capture_output=True, text=True)
     runs = [json.loads(line) for line in out.stdout.splitlines() if line.startswith("{")]
-    rates = sorted(run["speed"] for run in runs if "speed" in run)
+    rates = sorted(run["rate"] for run in runs if "rate" in run)
     median = rates[len(rates) // 2]
     yield row("simulated time per real second, 6 nodes", f"{median:,.0f}",
               "FoundationDB says 10, TigerBeetle 1,000 (published)", median / 1000, ">= 1,000",
