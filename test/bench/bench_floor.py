@@ -37,7 +37,7 @@ def journal_rows():
         peer = shell_rate(os.path.join(folder, "shell.db"))
     yield row(f"journal, durable, batches of {BATCH}", f"{limpet:,.0f} events/s",
               f"sqlite3 shell {peer:,.0f} rows/s", limpet / peer, ">= 5,000 events/s",
-              limpet=limpet, peer=peer)
+              limpet_per_s=limpet, shell_per_s=peer)
 
 
 def step_rows():

@@ -79,7 +79,8 @@ machine_whole() {
     echo "== links";      ip -o link | sed -E 's/^[0-9]+: //; s/@.*//' | cut -d' ' -f1 | sort
     echo "== nft";        nft list ruleset 2>/dev/null
     echo "== cgroups";    find /sys/fs/cgroup -type d -path '*limpet*' 2>/dev/null | sort
-    echo "== processes";  pgrep -af "$root" | grep -v pgrep | sort
+    echo "== processes";  pgrep -af "$root|/run/limpet-" | grep -v pgrep | sort
+    echo "== run";        ls -d /run/limpet-* 2>/dev/null | sort
     echo "== crun";       ls /run/crun /run/runc 2>/dev/null
     echo "== forward";    cat /proc/sys/net/ipv4/ip_forward
 }
@@ -114,6 +115,8 @@ sweep() {
     id=$(cat "$root/id" 2>/dev/null)
     for pid in $(pgrep -f "$root"); do kill -9 "$pid" 2>/dev/null; done
     if [ -n "$id" ]; then
+        for pid in $(pgrep -f "/run/limpet-$id/"); do kill -9 "$pid" 2>/dev/null; done
+        rm -rf "/run/limpet-$id"
         for pid in $(find /sys/fs/cgroup -path "*limpet-$id*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u); do
             kill -9 "$pid" 2>/dev/null
         done
