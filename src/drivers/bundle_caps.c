@@ -68,7 +68,7 @@ int lp_caps_has(uint64_t caps, const char *name)
 {
     int bit = name_find(name);
     lp_assert(bit >= 0);
-    return (int)(caps >> bit & 1);
+    return (int)(caps >> (unsigned)(bit >= 0 ? bit : 0) & 1);
 }
 
 uint64_t lp_caps_default(void)
