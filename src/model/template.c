@@ -369,11 +369,9 @@ LP_MUST_CHECK static int render_tag(struct renderer *renderer, const struct tag 
         value = world->infra;
         break;
     case WORD_DOT_NAME:
-        lp_assert(loop); // nest() refuses these words outside of a loop
         value = loop->nodes[loop->index].name;
         break;
     case WORD_DOT_ADDRESS:
-        lp_assert(loop);
         add_address(renderer->out, loop->nodes[loop->index].address);
         return 0;
     case WORD_QUOTED:
