@@ -1,17 +1,23 @@
 # Bash completion of limpet: verbs, options, files, and what runs.
 
 _limpet_options() { # VERB: the options that its --help tells
-    limpet "$1" --help 2>/dev/null |
+    "${COMP_WORDS[0]}" "$1" --help 2>/dev/null |
         sed -nE 's/^ +(-([a-z]), )?(--[a-z-]+)?.*/-\2 \3/p' | tr ' ' '\n' | grep -E '^-.'
+}
+
+_limpet_verbs() {
+    "${COMP_WORDS[0]}" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p'
 }
 
 # What runs, asked of the daemon of the root that is on the command line.
 _limpet_names() { # of: infra, service, node, app; several with commas
     local root=() i
     for ((i = 1; i < COMP_CWORD; i++)); do
-        [[ ${COMP_WORDS[i]} == --root ]] && root=(--root "${COMP_WORDS[i + 1]}")
+        [[ ${COMP_WORDS[i]} == --root ]] || continue
+        [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++)) # bash parts --root=DIR at its sign
+        root=(--root "${COMP_WORDS[i + 1]}")
     done
-    timeout 2 limpet "${root[@]}" ps -o json 2>/dev/null | tr '{' '\n' | awk -v want="$1" '
+    timeout 2 "${COMP_WORDS[0]}" "${root[@]}" ps -o json 2>/dev/null | tr '{' '\n' | awk -v want="$1" '
         function value(key) {
             if (!match($0, "\"" key "\":\"[^\"]*\"")) return ""
             return substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 5)
@@ -29,9 +35,17 @@ _limpet_names() { # of: infra, service, node, app; several with commas
 _limpet() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' words='' i at=0
     COMPREPLY=()
+    if [[ $cur == = || $prev == = ]]; then
+        [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
+        [[ $cur == = ]] && cur=''
+        [[ $prev == -* ]] || return 0 # a number of nodes, a variable
+    fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --root | --infra | -o | --output) ((i++)) ;;
+        --root | --infra | -o | --output)
+            [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
+            ((i++))
+            ;;
         -*) ;;
         *)
             verb=${COMP_WORDS[i]} at=$i
@@ -55,7 +69,7 @@ _limpet() {
     esac
     if [[ -z $verb ]]; then
         words="--root --infra --output --quiet --no-color --help"
-        [[ $cur == -* ]] || words="help $(limpet --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p')"
+        [[ $cur == -* ]] || words="help $(_limpet_verbs)"
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
         return
     fi
@@ -76,7 +90,7 @@ _limpet() {
         compopt -o nospace 2>/dev/null
         ;;
     break) if ((COMP_CWORD == at + 1)); then words=$(_limpet_names node,app); else words="kill"; fi ;;
-    help) words=$(limpet --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p') ;;
+    help) words=$(_limpet_verbs) ;;
     esac
     [[ -n $words ]] && mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
     return 0
