@@ -66,6 +66,7 @@ static void test_start_is_repeatable(void **state)
     const struct lp_init_news *news = expect(fixture, LP_INIT_FAILED);
     assert_int_equal(news->run, 2);
     assert_int_equal(news->code, LP_ECONFLICT);
+    log_wait(fixture, "app.log", "once"); // started is told at the fork, before the echo
     struct lp_err err;
     assert_int_equal(lp_init_link_kill_app(fixture->link, 0, 1, &err), 0);
     assert_int_equal(expect(fixture, LP_INIT_EXITED)->status, 256 + SIGKILL);
