@@ -1,0 +1,227 @@
+// Log anomalies: lines -> states -> scores. The one public header of this floor, usable without the
+// rest of Limpet (link liblimpet_logs and liblimpet_base).
+//
+//   lines    bytes of a log          -> one state a line: the template that the line is made from
+//   model    states                  -> how often which state follows which (and what a session
+//   has) scores   states, beside a model  -> how unexpected a line is, what is missing behind it,
+//   and why
+//
+// Scores are fixed-point: 1/256 bit (LP_LOG_BIT). They are sums of logarithms of ratios of
+// integers, taken from one table: the same bits with every compiler on every machine.
+// Nothing here keeps a clock or a thread; memory is bounded by the configuration.
+// Source: S3 (Haque, DeLucia, Baseman 2017) for the chain, its scores and its protocol.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct lp_str;
+
+enum {
+    LP_LOG_BIT = 256,              // score units a bit
+    LP_LOG_LINE_BYTES = 64 * 1024, // what is read of a line; the rest is skipped
+    LP_LOG_TAG_BYTES = 64,
+    LP_LOG_STATES_MAX = 65535, // templates; those beyond fold into one "other" a tag
+    LP_LOG_WINDOW = 3,         // W: how many lines ahead and back MISSING looks
+};
+
+// ---- lines to states (states.c, format*.c, template*.c)
+
+enum lp_log_format {
+    LP_LOG_AUTO,        // detected from the first 1,000 lines
+    LP_LOG_SYSLOG_3164, // "Jun 14 15:16:01 host sshd(pam_unix)[19939]: text"
+    LP_LOG_SYSLOG_5424, // "<34>1 2003-10-11T22:14:15.003Z host app procid msgid [sd] text"
+    LP_LOG_JOURNAL,     // journalctl -o export
+    LP_LOG_LEVEL,       // "2017-05-16 00:00:00.008 25746 INFO nova.x [req-...] text" and its kin
+    LP_LOG_ACCESS,      // Apache and nginx, access and error
+    LP_LOG_JSON,        // one object a line
+    LP_LOG_FREE,        // anything else: the whole line is the text
+    LP_LOG_FORMATS
+};
+const char *lp_log_format_word(enum lp_log_format format);
+LP_MUST_CHECK int lp_log_format_find(const char *word, enum lp_log_format *ret_format,
+                                     struct lp_err *err);
+
+enum lp_log_cleaning {
+    LP_LOG_TOKENS,   // a token with a digit becomes *, key=value becomes key=*, adjacent * merge
+    LP_LOG_NUMERALS, // S3: numerals are removed, the rest stays
+};
+
+struct lp_log_states_config {
+    enum lp_log_format format;
+    enum lp_log_cleaning cleaning;
+    uint32_t states_max; // 0: LP_LOG_STATES_MAX
+    bool with_keys;      // tell each line's process or request, and its time (slower)
+};
+
+// What became of one line. A line of a log that was read: index + 1 is its 1-based number.
+// Empty lines and lines of only blanks have the state LP_LOG_NOTHING and take no part in scores.
+enum { LP_LOG_NOTHING = 0xffff };
+struct lp_log_lines { // {0} is ready for use
+    uint16_t *states; // [count]
+    size_t count, capacity;
+    uint32_t *keys; // [count] with with_keys: hash of the pid or request, 0 for none
+    int64_t *at_ms; // [count] with with_keys: since 1970 (year guessed), INT64_MIN for none
+};
+void lp_log_lines_release(struct lp_log_lines *lines);
+
+struct lp_log_template { // lent until the next feed
+    const char *text;    // "session opened for user *": NUL-terminated, printable UTF-8
+    const char *tag;     // daemon or component, "" for none
+    uint32_t tag_id;     // tags are counted from 0
+    uint64_t count;      // lines so far
+    uint64_t example;    // 1-based number of the first line
+    bool is_other;       // stands for all templates of its tag that did not fit
+};
+
+struct lp_log_states; // the table of templates
+struct lp_log_states *lp_log_states_open(const struct lp_log_states_config *config);
+void lp_log_states_close(struct lp_log_states *states);
+// Read bytes; a line may be cut anywhere between two calls. The states of the lines that ended are
+// added to ret_lines (before the format is known, lines are held back).
+void lp_log_states_feed(struct lp_log_states *states, const char *bytes, size_t count,
+                        struct lp_log_lines *ret_lines);
+// The input ends: a last line without newline counts.
+void lp_log_states_end(struct lp_log_states *states, struct lp_log_lines *ret_lines);
+size_t lp_log_states_count(const struct lp_log_states *states);
+struct lp_log_template lp_log_states_get(const struct lp_log_states *states, uint16_t state);
+enum lp_log_format lp_log_states_format(const struct lp_log_states *states);
+// The state of a template given by tag and text (as a model file has them); made when absent, with
+// count 0. LP_LOG_NOTHING never comes back: past states_max it is the tag's "other".
+uint16_t lp_log_states_take(struct lp_log_states *states, const char *tag, const char *text);
+
+// ---- model: counts of what follows what (counts.c, model*.c)
+
+struct lp_log_model; // the templates and their counts
+// The model owns its states table.
+struct lp_log_model *lp_log_model_open(const struct lp_log_states_config *config);
+void lp_log_model_close(struct lp_log_model *model);
+struct lp_log_states *lp_log_model_states(struct lp_log_model *model); // lent
+// Count the lines [first, first + count) as one unbroken stretch of log.
+void lp_log_model_train(struct lp_log_model *model, const struct lp_log_lines *lines, size_t first,
+                        size_t count);
+// Halve all counts: what is not seen again fades. Rows that reach 0 are dropped.
+void lp_log_model_decay(struct lp_log_model *model);
+// Add the counts of `from`. merge(A, B) equals training on A then B but for the seam.
+LP_MUST_CHECK int lp_log_model_merge(struct lp_log_model *model, const struct lp_log_model *from,
+                                     struct lp_err *err);
+// The file: magic, version, counts, SHA-256. save replaces atomically. load: LP_ECORRUPT says what
+// is wrong with a damaged or foreign file; nothing of it is used.
+LP_MUST_CHECK int lp_log_model_save(const struct lp_log_model *model, const char *path,
+                                    struct lp_err *err);
+LP_MUST_CHECK int lp_log_model_load(const char *path, struct lp_log_model **ret_model,
+                                    struct lp_err *err);
+uint64_t lp_log_model_count(const struct lp_log_model *model, uint16_t a);             // N(a)
+uint64_t lp_log_model_pairs(const struct lp_log_model *model, uint16_t a, uint16_t b); // N(a,b)
+// A random walk over the matrix (S3): states, never ends early (a dead end starts anew from START).
+// ret_states: [count], the caller's.
+void lp_log_model_walk(const struct lp_log_model *model, uint64_t seed, uint16_t *ret_states,
+                       size_t count);
+
+// ---- scores of lines (score*.c)
+
+enum lp_log_list {
+    LP_LOG_UNEXPECTED, // INS: how much likelier the log is without this line
+    LP_LOG_MISSING,    // BRIDGE + MISS: how much likelier with a line more behind this one
+    LP_LOG_MERGED,     // both, with the bonus for pairs that training never saw
+    LP_LOG_S3_MESSAGE, // S3: P(next | this), the least first
+    LP_LOG_S3_TAG,     // S3: P_message + P_tag
+    LP_LOG_LISTS
+};
+const char *lp_log_list_word(enum lp_log_list list); // "unexpected", ...
+
+struct lp_log_verdict {
+    uint64_t line;          // 1-based
+    int64_t score;          // 1/256 bit, the more the more anomalous; S3's lists: -log2 P
+    enum lp_log_list list;  // of MERGED: the list that it came from
+    uint16_t state;         // of the line
+    uint16_t before, after; // its neighbours, or LP_LOG_NOTHING
+    uint16_t missing;       // what is likely missing, or LP_LOG_NOTHING
+    int64_t bits_missing;   // what that alone explains
+};
+
+struct lp_log_rank_config {
+    enum lp_log_list list;
+    size_t top;        // how many are wanted
+    bool is_streaming; // counts of training and the past only; each verdict W lines late
+    bool with_keys;    // a chain per process or request (lines->keys), not one for the whole log
+};
+// The `top` highest of the list, ties by the lower line. lines: of the model's own states table.
+// ret_verdicts: [config->top], the caller's; ret_count of them are written.
+void lp_log_rank(const struct lp_log_model *model, const struct lp_log_lines *lines,
+                 const struct lp_log_rank_config *config, struct lp_log_verdict *ret_verdicts,
+                 size_t *ret_count);
+// One sentence: what was unexpected, what is missing, what was seen instead, with bits.
+void lp_log_explain(const struct lp_log_states *states, const struct lp_log_verdict *verdict,
+                    struct lp_str *ret_text);
+
+// Streaming, one line at a time, for `watch`: the same verdicts as is_streaming gives.
+struct lp_log_stream;
+struct lp_log_stream *lp_log_stream_open(struct lp_log_model *model); // model lent, and grows
+void lp_log_stream_close(struct lp_log_stream *stream);
+// Take the next line's state. Returns true when ret_unexpected and ret_missing of the line W lines
+// ago were written.
+bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,
+                        struct lp_log_verdict *ret_unexpected, struct lp_log_verdict *ret_missing);
+
+// ---- sessions: one sequence of events an id (session*.c)
+
+struct lp_log_sessions { // {0} is ready for use
+    uint32_t *events;    // all sessions' events, one behind the other
+    size_t event_count, event_capacity;
+    struct lp_log_session {
+        const char *name; // or NULL; lives as long as the sessions
+        size_t first, count;
+    } * sessions;
+    size_t count, capacity;
+    struct lp_log_session_names *names;
+};
+void lp_log_sessions_release(struct lp_log_sessions *sessions);
+// One session a line: event ids separated by blanks, optionally "name," first. LP_EINPUT with line
+// and column.
+LP_MUST_CHECK int lp_log_sessions_parse(const char *bytes, size_t count,
+                                        struct lp_log_sessions *ret_sessions, struct lp_err *err);
+// Raw lines, grouped by what the extended regular expression (its first group, else the whole
+// match) finds in them; a line without a match belongs to no session. Sessions in order of their
+// first line. lines and states: of the same bytes.
+LP_MUST_CHECK int lp_log_sessions_group(const char *bytes, size_t count, const char *regex,
+                                        const struct lp_log_lines *lines,
+                                        struct lp_log_sessions *ret_sessions, struct lp_err *err);
+
+enum lp_log_channel {
+    LP_LOG_CHANNEL_NONE,
+    LP_LOG_CHANNEL_NEW,   // an event that training never saw
+    LP_LOG_CHANNEL_COUNT, // S_max: a count that does not fit another count
+    LP_LOG_CHANNEL_SUM,   // S_sum
+    LP_LOG_CHANNEL_ORDER, // S_wb
+};
+struct lp_log_session_model;
+struct lp_log_session_config {
+    bool with_order;  // channels SUM and ORDER too
+    uint32_t allowed; // r: held-out sessions above the threshold; default 5
+    uint64_t seed;    // of the folds
+};
+LP_MUST_CHECK int lp_log_session_train(const struct lp_log_sessions *sessions,
+                                       const struct lp_log_session_config *config,
+                                       struct lp_log_session_model **ret_model, struct lp_err *err);
+void lp_log_session_model_close(struct lp_log_session_model *model);
+LP_MUST_CHECK int lp_log_session_model_save(const struct lp_log_session_model *model,
+                                            const char *path, struct lp_err *err);
+LP_MUST_CHECK int lp_log_session_model_load(const char *path,
+                                            struct lp_log_session_model **ret_model,
+                                            struct lp_err *err);
+struct lp_log_session_verdict {
+    bool is_anomalous;
+    enum lp_log_channel channel;                       // the one that is most above its threshold
+    int64_t score, threshold;                          // 1/256 bit
+    uint32_t event, seen, because_event, because_seen; // what did not fit, and what it depends on
+    uint32_t expected;
+};
+void lp_log_session_score(const struct lp_log_session_model *model,
+                          const struct lp_log_sessions *sessions, size_t index,
+                          struct lp_log_session_verdict *ret_verdict);
+void lp_log_session_explain(const struct lp_log_session_model *model,
+                            const struct lp_log_session_verdict *verdict, struct lp_str *ret_text);
