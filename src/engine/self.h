@@ -35,7 +35,7 @@ struct lp_engine {
     void *watch_context;
 };
 
-enum { LP_PLAN_CAPACITY = 512, LP_PENDING_MAX = 200 * 1000, LP_SNAPSHOT_EVERY = 20 * 1000 };
+enum { LP_PENDING_MAX = 200 * 1000, LP_SNAPSHOT_EVERY = 20 * 1000 };
 
 // Put an event at the end of the queue; text is copied.
 void lp_engine_put(struct lp_engine *engine, const struct lp_event *event);

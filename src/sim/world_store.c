@@ -10,8 +10,6 @@
 #include "core/step.h"
 #include "sim/world.h"
 
-enum { PLAN_CAPACITY = 512 }; // the engine's: what a full plan leaves over is part of the state
-
 enum outcome { WRITTEN, REFUSED, DIES_BEFORE, DIES_AFTER };
 
 static enum outcome outcome_choose(struct lp_world *world)
@@ -44,8 +42,8 @@ static void shadow_fold(struct lp_world *world, const struct lp_record *record)
                         record->body);
     if (!world->is_broken && event.kind == LP_EVENT_SERVICE_SET && event.text)
         snprintf(world->services[event.service], sizeof(world->services[0]), "%s", event.text);
-    struct lp_action actions[PLAN_CAPACITY];
-    struct lp_plan plan = {.capacity = PLAN_CAPACITY, .actions = actions};
+    struct lp_action actions[LP_PLAN_CAPACITY];
+    struct lp_plan plan = {.capacity = LP_PLAN_CAPACITY, .actions = actions};
     if (!world->is_broken)
         lp_step(world->store.shadow, &event, &plan);
     lp_arena_release(&arena);
