@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/own.h"
+#include "core/check.h"
 #include "sim/world.h"
 
 enum { CHECK_EVERY = 8, ORDERS_A_MINUTE = 400 }; // of one node
@@ -174,9 +175,13 @@ size_t lp_judge_first_difference(const void *a, const void *b, size_t bytes)
 
 void lp_judge_step(struct lp_world *world)
 {
-    if (!world->engine || world->is_dying || world->is_broken || world->judged++ % CHECK_EVERY != 0)
+    if (!world->engine || world->is_dying || world->is_broken)
         return;
-    judge_fold(world);
+    struct lp_err err;
+    if (lp_state_check(lp_engine_state(world->engine), &err) < 0)
+        lp_world_accuse(world, "law 4 (order)", "the tables contradict each other: %s", err.text);
+    if (world->judged++ % CHECK_EVERY == 0)
+        judge_fold(world);
 }
 
 // Is the world as people want it?
