@@ -12,7 +12,7 @@ struct lp_api_arguments { // NULL, 0, false: not given
     size_t descriptor_bytes;
     struct lp_pairs secrets;
     uint64_t after, limit, wait_ms, replicas;
-    bool is_node, with_volumes, has_after;
+    bool is_node, is_told, with_volumes, has_after;
 };
 
 enum lp_api_kind {

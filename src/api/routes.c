@@ -134,8 +134,9 @@ static int events_get(struct lp_api *api, const struct lp_api_arguments *argumen
     size_t limit = arguments->limit ? arguments->limit : 100;
     if (arguments->node && !arguments->infrastructure)
         return lp_err_set(err, LP_EINPUT, "query: 'node' needs 'infrastructure'");
-    if (lp_view_events(api->engine, arguments->infrastructure, arguments->node, arguments->after,
-                       limit, &answer->body, err) < 0)
+    struct lp_view_query asked = {arguments->infrastructure, arguments->node, arguments->after,
+                                  limit, arguments->is_told};
+    if (lp_view_events(api->engine, &asked, &answer->body, err) < 0)
         return err->code;
     if (arguments->has_after && strstr(lp_str_text(&answer->body), "\"events\":[]"))
         answer->wait_ms = (int64_t)arguments->wait_ms;
@@ -183,6 +184,7 @@ static const struct lp_api_field events_query[] = {
     {"node", LP_API_TEXT, false, AT(node), 0},
     {"after", LP_API_NUMBER, false, AT(after), INT64_MAX},
     {"limit", LP_API_NUMBER, false, AT(limit), LP_API_EVENTS_MAX},
+    {"told", LP_API_FLAG, false, AT(is_told), 0},
     {"wait_ms", LP_API_NUMBER, false, AT(wait_ms), LP_API_WAIT_MAX_MS},
     {0}};
 static const struct lp_api_field apply_body[] = {

@@ -56,7 +56,8 @@ static int page_print(struct view *view, const char *limit, const char *wait_ms)
     struct lp_err *err = &view->cmd->err;
     if (lp_client_get(view->client, &answer, err, "/v1/events", "infrastructure", view->infra,
                       "node", view->node, "after", view->after[0] ? view->after : NULL, "limit",
-                      limit, "wait_ms", wait_ms, LP_QUERY_END) < 0)
+                      limit, "told", view->has_all ? NULL : "true", "wait_ms", wait_ms,
+                      LP_QUERY_END) < 0)
         return err->code;
     const json_t *events = json_object_get(answer, "events");
     json_array_foreach (events, i, event) {
@@ -101,7 +102,7 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
 }
 
 static const struct lp_option options[] = {
-    {"last", 'n', "N", "the last N records (default 30)"},
+    {"last", 'n', "N", "the last N of them (default 30)"},
     {"follow", 'f', NULL, "go on with what happens from now on"},
     {"all", 'a', NULL, "also records that tell a person nothing"},
     {0},
@@ -111,8 +112,10 @@ const struct lp_verb lp_verb_events = {
     .name = "events",
     .summary = "Print what happened and what was done about it",
     .usage = "[-f] [-n N] [-a] [NODE]",
-    .help = "From the journal, oldest first. With -o json one object a line: seq, at, record\n"
-            "(event or action), kind, subject, sentence and body.",
+    .help =
+        "From the journal, oldest first; what tells a person nothing is left out and not counted\n"
+        "unless -a asks for it. With -o json one object a line: seq, at, record\n"
+        "(event or action), kind, subject, sentence and body.",
     .options = options,
     .run = run,
     .most = 1,

@@ -80,12 +80,17 @@ LP_MUST_CHECK int lp_view_nodes(struct lp_engine *engine, const char *infra,
 LP_MUST_CHECK int lp_view_services(struct lp_engine *engine, const char *infra,
                                    struct lp_str *ret_json, struct lp_err *err);
 //  [{"infrastructure","service","wanted","nodes","healthy","image","ports":["127.0.0.1:80->80"]}]
-// Journal records after `after`, at most limit, oldest first; subject starts with "infra/node".
+struct lp_view_query {
+    const char *infra, *node; // NULL: all; node needs infra
+    uint64_t after;           // records behind this one, the first ones; 0: the last ones
+    size_t limit;
+    bool is_told_only; // without the records that have no sentence; limit counts those with one
+};
+// Records of the journal, oldest first; subject starts with "infra/node".
 //  {"events":[{"seq","at","record":"event"|"action","kind","subject","sentence","body":{}}],
 //   "next":seq}
-LP_MUST_CHECK int lp_view_events(struct lp_engine *engine, const char *infra, const char *node,
-                                 uint64_t after, size_t limit, struct lp_str *ret_json,
-                                 struct lp_err *err);
+LP_MUST_CHECK int lp_view_events(struct lp_engine *engine, const struct lp_view_query *asked,
+                                 struct lp_str *ret_json, struct lp_err *err);
 // The story of a node: {"node","state","health","sentences":[{"at","seq","text"}],"summary"}
 LP_MUST_CHECK int lp_view_why(struct lp_engine *engine, const char *infra, const char *node,
                               struct lp_str *ret_json, struct lp_err *err);

@@ -61,7 +61,7 @@ static const char *const event_forms[LP_EVENT_KINDS] = {
     [LP_EVENT_IMAGE_PROGRESS] = "Image: %T.",
     [LP_EVENT_NETWORK_READY] = "The network of %I is ready%t.",
     [LP_EVENT_NETWORK_FAILED] = "The network of %I could not be made: %T.",
-    [LP_EVENT_PUBLISHED] = "Names and ports of %I are in force%t.",
+    [LP_EVENT_PUBLISHED] = "Ports of %I: %T.", // only when there is something to tell
     [LP_EVENT_NETWORK_GONE] = "The network of %I is removed.",
     [LP_EVENT_NODE_UP] = "%N is up (life %L).",
     [LP_EVENT_NODE_FAILED] = "%N could not be started: %T.",
@@ -159,7 +159,8 @@ static void event_sentence(const struct lp_record *record, struct facts *facts, 
     facts->is_ok = event.is_ok;
     facts->replicas = event.replicas;
     facts->incarnation = event.incarnation;
-    if (event_forms[event.kind])
+    bool is_silent = event.kind == LP_EVENT_PUBLISHED && !(event.text && event.text[0]);
+    if (event_forms[event.kind] && !is_silent)
         add_form(text, event_forms[event.kind], facts);
 }
 

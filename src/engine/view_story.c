@@ -9,20 +9,42 @@ enum { STORY_RECORDS_MAX = 2000 };
 
 struct listing {
     struct lp_str *json;
-    bool is_first;
+    bool is_first, is_told_only;
     uint64_t last_seq;
+    size_t seen, told; // records, and those that are listed
+    size_t skip;       // of those that could be listed: so many from the first are left out
 };
+
+// Appends the record's sentence. False: the record is not to be listed.
+static bool is_listed(struct listing *listing, const struct lp_record *record,
+                      struct lp_str *sentence)
+{
+    listing->seen++;
+    listing->last_seq = record->seq;
+    lp_story_sentence(record, sentence);
+    if (listing->is_told_only && !sentence->bytes)
+        return false;
+    listing->told++;
+    return listing->told > listing->skip;
+}
+
+static int count_visit(void *context, const struct lp_record *record)
+{
+    LP_OWNS_STR struct lp_str sentence = {0};
+    (void)is_listed(context, record, &sentence);
+    return 0;
+}
 
 static int event_visit(void *context, const struct lp_record *record)
 {
     struct listing *listing = context;
     LP_OWNS_STR struct lp_str sentence = {0};
-    lp_story_sentence(record, &sentence);
+    if (!is_listed(listing, record, &sentence))
+        return 0;
     lp_str_printf(listing->json, "%s{\"seq\":%llu,\"at\":%lld,\"record\":\"%s\",",
                   listing->is_first ? "" : ",", (unsigned long long)record->seq,
                   (long long)record->at_ms, record->kind == LP_RECORD_EVENT ? "event" : "action");
     listing->is_first = false;
-    listing->last_seq = record->seq;
     lp_view_add_text(listing->json, "kind", record->word);
     lp_str_add_char(listing->json, ',');
     lp_view_add_text(listing->json, "subject", record->subject);
@@ -34,23 +56,52 @@ static int event_visit(void *context, const struct lp_record *record)
     return 0;
 }
 
-int lp_view_events(struct lp_engine *engine, const char *infra, const char *node, uint64_t after,
-                   size_t limit, struct lp_str *ret_json, struct lp_err *err)
+// How far back the last `limit` records reach of which something can be told: query->limit is
+// raised until enough were seen, listing->skip says how many of them are too many.
+LP_MUST_CHECK static int reach_back(const struct lp_store *store, struct lp_store_query *query,
+                                    struct listing *listing, struct lp_err *err)
+{
+    size_t wanted = query->limit;
+    for (;;) {
+        struct listing count = {.is_told_only = true};
+        if (store->ops->find(store->self, query, count_visit, &count, err) < 0)
+            return err->code;
+        listing->skip = count.told > wanted ? count.told - wanted : 0;
+        if (count.told >= wanted || count.seen < query->limit)
+            return 0;
+        query->limit *= 4;
+    }
+}
+
+int lp_view_events(struct lp_engine *engine, const struct lp_view_query *asked,
+                   struct lp_str *ret_json, struct lp_err *err)
 {
     if (lp_engine_flush(engine, err) < 0)
         return err->code;
     LP_OWNS_STR struct lp_str subject = {0};
-    if (infra)
-        lp_str_add(&subject, infra);
-    if (infra && node)
-        lp_str_printf(&subject, "/%s", node);
-    struct listing listing = {ret_json, true, after};
-    struct lp_store_query query = {
-        .subject = lp_str_text(&subject), .after = after, .limit = limit, .is_last = after == 0};
+    if (asked->infra)
+        lp_str_add(&subject, asked->infra);
+    if (asked->infra && asked->node)
+        lp_str_printf(&subject, "/%s", asked->node);
+    struct listing listing = {.json = ret_json,
+                              .is_first = true,
+                              .is_told_only = asked->is_told_only,
+                              .last_seq = asked->after};
+    struct lp_store_query query = {.subject = lp_str_text(&subject),
+                                   .after = asked->after,
+                                   .limit = asked->limit,
+                                   .is_last = asked->after == 0};
     const struct lp_store *store = &engine->config.store;
-    lp_str_add(ret_json, "{\"events\":[");
-    if (store->ops->find(store->self, &query, event_visit, &listing, err) < 0)
+    if (asked->is_told_only && query.is_last && query.limit > 0 &&
+        reach_back(store, &query, &listing, err) < 0)
         return err->code;
+    lp_str_add(ret_json, "{\"events\":[");
+    do { // a page of which nothing can be told is passed over
+        listing.seen = 0;
+        if (store->ops->find(store->self, &query, event_visit, &listing, err) < 0)
+            return err->code;
+        query.after = listing.last_seq;
+    } while (listing.is_first && !query.is_last && listing.seen > 0 && listing.seen == query.limit);
     lp_str_printf(ret_json, "],\"next\":%llu}", (unsigned long long)listing.last_seq);
     return 0;
 }
@@ -124,7 +175,7 @@ int lp_view_why(struct lp_engine *engine, const char *infra, const char *node,
     lp_str_add_char(ret_json, ',');
     add_summary(engine, id, node, ret_json);
     lp_str_add(ret_json, ",\"sentences\":[");
-    struct listing listing = {ret_json, true, 0};
+    struct listing listing = {.json = ret_json, .is_first = true};
     struct lp_store_query query = {
         .subject = lp_str_text(&subject), .limit = STORY_RECORDS_MAX, .is_last = true};
     const struct lp_store *store = &engine->config.store;

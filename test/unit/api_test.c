@@ -274,6 +274,31 @@ static void waiting_is_for_what_is_not_there_yet(void **state)
     json_decref(body);
 }
 
+// A page of events holds as many as were asked for, however many between them tell nothing.
+static void events_that_tell_nothing_are_not_counted(void **state)
+{
+    struct world *world = *state;
+    json_t *body, *event;
+    size_t i, silent = 0;
+    apply(world);
+    apply(world);
+    assert_int_equal(ask(world, "GET", "/v1/events?limit=1000", NULL, &body), 200);
+    json_array_foreach (json_object_get(body, "events"), i, event) {
+        silent += json_string_length(json_object_get(event, "sentence")) == 0;
+    }
+    assert_true(silent > 0);
+    json_decref(body);
+    assert_int_equal(ask(world, "GET", "/v1/events?limit=4&told=true", NULL, &body), 200);
+    assert_int_equal(json_array_size(json_object_get(body, "events")), 4);
+    json_array_foreach (json_object_get(body, "events"), i, event) {
+        assert_true(json_string_length(json_object_get(event, "sentence")) > 0);
+    }
+    json_decref(body);
+    assert_int_equal(ask(world, "GET", "/v1/events?after=1&limit=1&told=true", NULL, &body), 200);
+    assert_int_equal(json_array_size(json_object_get(body, "events")), 1);
+    json_decref(body);
+}
+
 static void bodies_are_bounded_by_route(void **state)
 {
     (void)state;
@@ -357,6 +382,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_reach_the_engine, world_make, world_remove),
         cmocka_unit_test_setup_teardown(secrets_stay_out_of_the_journal, world_make, world_remove),
         cmocka_unit_test_setup_teardown(waiting_is_for_what_is_not_there_yet, world_make,
+                                        world_remove),
+        cmocka_unit_test_setup_teardown(events_that_tell_nothing_are_not_counted, world_make,
                                         world_remove),
         cmocka_unit_test(bodies_are_bounded_by_route),
         cmocka_unit_test_setup_teardown(one_daemon_a_root, folder_make, folder_remove),
