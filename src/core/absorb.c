@@ -59,8 +59,11 @@ static void node_dead(struct lp_state *s, const struct lp_event *event)
         return;
     }
     bool is_fix = node->is_fix_ordered;
-    enum lp_reason reason = event->is_oom ? LP_REASON_OOM : LP_REASON_NODE_DEAD;
-    struct lp_because because = lp_because_of(s, reason, (uint32_t)event->status);
+    bool is_known = event->status != LP_STATUS_UNKNOWN;
+    enum lp_reason reason = event->is_oom ? LP_REASON_OOM
+                            : is_known    ? LP_REASON_NODE_DEAD
+                                          : LP_REASON_NODE_VANISHED;
+    struct lp_because because = lp_because_of(s, reason, is_known ? (uint32_t)event->status : 0);
     lp_order_clear(&node->order);
     node_lost(s, event->node);
     if (!is_ordered || is_fix)
@@ -103,7 +106,7 @@ static void node_gone(struct lp_state *s, uint32_t id)
     node->node_hash = 0;
     lp_schedule_release(s, id);
     if (!was_ordered) // somebody took it away
-        lp_repair_node(s, id, lp_because_of(s, LP_REASON_NODE_DEAD, 0), false);
+        lp_repair_node(s, id, lp_because_of(s, LP_REASON_NODE_VANISHED, 0), false);
 }
 
 static void rendered(struct lp_state *s, const struct lp_event *event)
@@ -192,7 +195,8 @@ static void app_ended(struct lp_state *s, const struct lp_event *event)
     bool is_adopted = app->row.phase == LP_APP_IDLE && !s->is_synced;
     if (!app_is_alive(app) && !is_adopted)
         return;
-    bool is_ours = app->row.phase == LP_APP_STOPPING && app->is_stop_ours;
+    bool is_ours =
+        is_adopted ? app->is_restart_asked : app->row.phase == LP_APP_STOPPING && app->is_stop_ours;
     struct lp_because because = app->order.because;
     enum lp_reason reason = event->is_oom                        ? LP_REASON_OOM
                             : event->kind == LP_EVENT_APP_FAILED ? LP_REASON_APP_START_FAILED
@@ -231,6 +235,28 @@ static void app_event(struct lp_state *s, const struct lp_event *event)
     lp_verdict_update(s, event->node);
 }
 
+// Nothing of the node is known any more, but what a person asked for and has not got stays asked:
+// a restart of the node until it is dead, of an application until it has ended.
+static void node_forget(struct lp_state *s, uint32_t id)
+{
+    struct lp_node_inside *node = lp_node_get(s, id);
+    bool was_absent = node->row.phase == LP_NODE_ABSENT;
+    bool is_restart_asked = node->is_restart_asked && !was_absent;
+    uint32_t apps_asked = 0; // a bit each
+    for (uint32_t i = 0; i < node->app_count && !was_absent; i++) {
+        const struct lp_app_inside *app = lp_app_get(s, node, i);
+        bool is_stopping = app->row.phase == LP_APP_STOPPING && app->is_stop_ours;
+        apps_asked |= (uint32_t)(app->is_restart_asked || is_stopping) << i;
+    }
+    lp_order_clear(&node->order);
+    node_lost(s, id);
+    node->is_restart_asked = is_restart_asked;
+    for (uint32_t i = 0; i < node->app_count; i++)
+        lp_app_get(s, node, i)->is_restart_asked = apps_asked >> i & 1;
+    node->row.phase = was_absent ? LP_NODE_ABSENT : LP_NODE_UNKNOWN;
+    lp_verdict_update(s, id);
+}
+
 static void daemon_started(struct lp_state *s)
 {
     s->is_synced = false;
@@ -248,18 +274,9 @@ static void daemon_started(struct lp_state *s)
         infra->is_network_stale = false;
         infra->row.publish_wanted += infra->row.is_used;
     }
-    for (uint32_t i = 0; i < s->limits.nodes; i++) {
-        struct lp_node_inside *node = lp_node_get(s, i);
-        if (!node->row.is_used)
-            continue;
-        bool was_absent = node->row.phase == LP_NODE_ABSENT;
-        bool is_restart_asked = node->is_restart_asked; // acknowledged: survives, until it is dead
-        lp_order_clear(&node->order);
-        node_lost(s, i);
-        node->is_restart_asked = is_restart_asked && !was_absent;
-        node->row.phase = was_absent ? LP_NODE_ABSENT : LP_NODE_UNKNOWN;
-        lp_verdict_update(s, i);
-    }
+    for (uint32_t i = 0; i < s->limits.nodes; i++)
+        if (lp_node_get(s, i)->row.is_used)
+            node_forget(s, i);
 }
 
 static void drivers_synced(struct lp_state *s)
@@ -272,7 +289,7 @@ static void drivers_synced(struct lp_state *s)
         if (node->row.phase == LP_NODE_UNKNOWN) {
             node_lost(s, i);
             if (node->row.is_wanted)
-                lp_repair_node(s, i, lp_because_of(s, LP_REASON_NODE_DEAD, 0), false);
+                lp_repair_node(s, i, lp_because_of(s, LP_REASON_NODE_VANISHED, 0), false);
         }
         lp_node_touch(s, i);
         lp_verdict_update(s, i);

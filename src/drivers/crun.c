@@ -300,8 +300,10 @@ static int driver_open(const struct lp_driver_env *env, void **ret_self, struct 
         result = lp_dir_make(lp_place_nodes(&crun->env).text, 0700, err);
     if (result == 0)
         result = lp_dir_make(lp_place_crun(&crun->env).text, 0700, err);
+    crun->adopting_count++; // all that is there was looked at before anything counts as told
     if (result == 0)
         result = lp_crun_adopt(crun, err);
+    crun->adopting_count--;
     if (result < 0) {
         driver_close(crun);
         return lp_err_wrap(err, "containers");

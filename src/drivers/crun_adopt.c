@@ -49,7 +49,7 @@ static void node_adopt(struct lp_crun *crun, const struct lp_node_mark *mark)
     int result = lp_crun_attach(crun, node, &err);
     if (result < 0) {
         straggler_kill(crun, mark);
-        node->status = 256 + SIGKILL;
+        node->status = LP_STATUS_UNKNOWN;
         lp_crun_fence(crun, node);
         return;
     }

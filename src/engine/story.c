@@ -65,7 +65,7 @@ static const char *const event_forms[LP_EVENT_KINDS] = {
     [LP_EVENT_NETWORK_GONE] = "The network of %I is removed.",
     [LP_EVENT_NODE_UP] = "%N is up (life %L).",
     [LP_EVENT_NODE_FAILED] = "%N could not be started: %T.",
-    [LP_EVENT_NODE_DEAD] = "%N died: its first process %S.",
+    [LP_EVENT_NODE_DEAD] = "%N died: its first process %S.", // or vanished, see below
     [LP_EVENT_NODE_MUTE] = "%N runs but does not answer.",
     [LP_EVENT_NODE_GONE] = "%N is removed.",
     [LP_EVENT_RENDERED] = "The files of %N were rendered anew.",
@@ -159,6 +159,10 @@ static void event_sentence(const struct lp_record *record, struct facts *facts, 
     facts->is_ok = event.is_ok;
     facts->replicas = event.replicas;
     facts->incarnation = event.incarnation;
+    if (event.kind == LP_EVENT_NODE_DEAD && event.status == LP_STATUS_UNKNOWN) {
+        add_form(text, "%N was gone when Limpet looked for it.", facts);
+        return;
+    }
     bool is_silent = event.kind == LP_EVENT_PUBLISHED && !(event.text && event.text[0]);
     if (event_forms[event.kind] && !is_silent)
         add_form(text, event_forms[event.kind], facts);

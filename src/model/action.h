@@ -49,6 +49,7 @@ enum lp_reason {
     LP_REASON_ADDRESS_CHANGED, // an observed service has other nodes or addresses
     LP_REASON_FENCE_FIRST,     // a new life may only begin once the old one is confirmed dead
     LP_REASON_DONE,            // a setup step or job has ended well
+    LP_REASON_NODE_VANISHED,   // it was not there any more when the drivers looked
     LP_REASONS
 };
 

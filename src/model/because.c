@@ -38,6 +38,8 @@ static const struct {
                                "a new life may only begin once the old one is confirmed dead",
                                PLAIN, ""},
     [LP_REASON_DONE] = {"done", "the step before it is done", PLAIN, ""},
+    [LP_REASON_NODE_VANISHED] = {"node-vanished", "the node was gone when Limpet looked for it",
+                                 PLAIN, ""},
 };
 
 const char *lp_reason_word(enum lp_reason reason)

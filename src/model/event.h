@@ -53,6 +53,8 @@ enum lp_event_kind {
     LP_EVENT_KINDS
 };
 
+enum { LP_STATUS_UNKNOWN = -1 }; // it ended while nobody looked
+
 struct lp_host_facts {
     uint64_t memory_bytes;
     uint32_t cpu_permille;
@@ -66,7 +68,7 @@ struct lp_event {
     uint32_t incarnation;
     uint32_t image;
     uint32_t run;   // which start of the application is meant, counted per node
-    int32_t status; // exit status as of wait(2): 0..255 exit code, 256 + signal when killed
+    int32_t status; // exit status: 0..255 exit code, 256 + signal when killed, LP_STATUS_UNKNOWN
     uint32_t replicas;
     uint64_t revision;
     bool is_oom, is_ok, is_forced;

@@ -52,6 +52,18 @@ for n in web-1 web-2 web-3; do
     [ "$c" = 1 ] || twice=1
 done
 ok $twice "no application runs twice"
+# A node that ends while no daemon runs: that is told, and its neighbours are left alone.
+others() { lp ps -o json | jq -c '[.[] | select(.node != "web-1") | [.node, .incarnation, .restarts]]'; }
+lives=$(others)
+kill_daemon
+for pid in $(find /sys/fs/cgroup -path "*limpet-$(cat "$root/id")/crash/web-1*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u); do
+    kill -9 "$pid" 2>/dev/null
+done
+sleep 0.2
+start_daemon
+within 20 settled; ok $? "a node that ended meanwhile is started again"
+like "$(lp why web-1)" 'web-1 was gone when Limpet looked for it' "and the story says that nobody saw it end"
+is "$(others)" "$lives" "no other node was touched"
 lp down crash >/dev/null 2>&1 &
 down=$!
 sleep 0.15
