@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -18,8 +19,8 @@ enum lp_exit {
 struct lp_option {
     const char *name;  // without its dashes
     char letter;       // 0: none
-    const char *value; // name of its value in the help, "[SECONDS]" when it may be left out (then
-                       // only --name=SECONDS gives one); NULL: takes none
+    const char *value; // name of its value in the help, "[TIME]" when it may be left out (then
+                       // --name=TIME gives one, or a next word that is a time); NULL: none
     const char *help;  // NULL: Limpet gives it to itself
 };
 
@@ -69,6 +70,9 @@ bool lp_option_is_given(const struct lp_cmd *cmd, const char *name);
 // A whole number within [low, high] and nothing else. LP_EINPUT; `what` names it in the message.
 LP_MUST_CHECK int lp_number_parse(const char *text, long low, long high, const char *what,
                                   long *ret_number, struct lp_err *err);
+
+// The time of --wait in milliseconds, "60" or "1m30s"; 10 minutes when none was given. LP_EINPUT.
+LP_MUST_CHECK int lp_option_wait_ms(const struct lp_cmd *cmd, int64_t *ret_ms, struct lp_err *err);
 
 // Take the options of `verb` (NULL: of the program itself, up to the first word) out of argv:
 // common ones into cmd, others into cmd->given. Writes the number of arguments left, moved to the

@@ -11,8 +11,6 @@
 #include "cmd/verb.h"
 #include "base/file.h"
 
-enum { WAIT_DEFAULT_S = 600, WAIT_MAX_S = 7 * 24 * 3600 };
-
 static int wait_gone(struct lp_progress *progress, int64_t limit_ms)
 {
     struct lp_cmd *cmd = progress->cmd;
@@ -64,9 +62,9 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
 {
     struct lp_descriptor_file file;
     struct lp_client *client;
-    long wait_s = WAIT_DEFAULT_S;
-    const char *wait = lp_option_value(cmd, "wait"), *infra = argc > 1 ? argv[1] : NULL;
-    if (wait && wait[0] && lp_number_parse(wait, 0, WAIT_MAX_S, "--wait", &wait_s, &cmd->err) < 0)
+    int64_t wait_ms;
+    const char *infra = argc > 1 ? argv[1] : NULL;
+    if (lp_option_wait_ms(cmd, &wait_ms, &cmd->err) < 0)
         return lp_cmd_fail(cmd, &cmd->err);
     if (infra && lp_descriptor_file_is(infra)) {
         int status = lp_descriptor_file_read(cmd, infra, &file);
@@ -80,14 +78,14 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
     bool has_journal = lp_path_exists(lp_arena_printf(cmd->arena, "%s/journal.db", cmd->root));
     int status = has_journal && lp_daemon_ensure(cmd, client) < 0
                      ? lp_cmd_fail(cmd, &cmd->err)
-                     : down(cmd, client, infra, (int64_t)wait_s * 1000);
+                     : down(cmd, client, infra, wait_ms);
     lp_client_close(client);
     return status;
 }
 
 static const struct lp_option options[] = {
     {"volumes", 'v', NULL, "its named volumes, and what is in them, go too"},
-    {"wait", 0, "[SECONDS]", "wait until it is gone, at most so long (the default: 600)"},
+    {"wait", 0, "[TIME]", "wait until it is gone, at most so long (the default: 10m)"},
     {"detach", 'd', NULL, "do not wait"},
     {0},
 };
@@ -95,7 +93,7 @@ static const struct lp_option options[] = {
 const struct lp_verb lp_verb_down = {
     .name = "down",
     .summary = "Take an infrastructure down; nothing of it is left",
-    .usage = "[NAME|FILE] [--volumes] [--wait[=SECONDS]|--detach]",
+    .usage = "[NAME|FILE] [--volumes] [--wait[=TIME]|--detach]",
     .help = "Volumes and cached images stay, unless --volumes is given. Without NAME: the only\n"
             "infrastructure there is.",
     .options = options,

@@ -34,6 +34,7 @@ void lp_help_print(void)
             printf("  %-10s  %s\n", lp_verbs[i]->name, lp_verbs[i]->summary);
     puts("\nBefore or after any verb:");
     options_print(lp_common_options);
+    printf("  %-26s  %s\n", "-V, --version", "as limpet version");
     puts("\nlimpet help VERB tells more about one. Exit status: 0 done; 1 what was asked for "
          "failed;\n"
          "2 bad usage or bad input, nothing was touched; 3 not all healthy within --wait.");

@@ -287,10 +287,15 @@ static int options_parse(int argc, char **argv, struct options *options)
             options->has_help = true;
         else if (option == 'S' && (options->since_ms = since_parse(optarg)) >= 0)
             continue;
-        else if (option == 'n' && (options->tail = strtoull(optarg, &end, 10)) > 0 && !*end)
+        else if (option == 'n' && optarg[0] >= '0' && optarg[0] <= '9' &&
+                 (options->tail = strtoull(optarg, &end, 10)) > 0 && !*end)
             continue;
-        else
+        else {
+            if (option == 'n' || option == 'S')
+                fprintf(stderr, "limpet logs: '%s' is no %s\n", optarg,
+                        option == 'n' ? "number of lines" : "time, such as 10m or 2026-01-31");
             return -1;
+        }
     }
     return optind;
 }

@@ -112,7 +112,10 @@ static int verb_run(struct lp_cmd *cmd, int argc, char **argv)
     int arguments = argc - 1;
     if (arguments < verb->least || (verb->most >= 0 && arguments > verb->most)) {
         fprintf(stderr, "limpet %s: %s\n", verb->name,
-                arguments < verb->least ? "something is missing" : "too many arguments");
+                arguments < verb->least
+                    ? "something is missing"
+                    : lp_arena_printf(cmd->arena, "'%s' is one argument too many",
+                                      argv[1 + verb->most]));
         fprintf(stderr, "usage: limpet %s %.*s\n", verb->name, (int)strcspn(verb->usage, "\n"),
                 verb->usage);
         return LP_EXIT_USAGE;
@@ -124,6 +127,8 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
 {
     if (lp_options_take(cmd, NULL, &argc, argv, &cmd->err) < 0)
         return lp_cmd_fail(cmd, &cmd->err);
+    if (lp_option_is_given(cmd, "version"))
+        return lp_verb_find("version")->run(cmd, 0, NULL);
     if (lp_option_is_given(cmd, "help") || argc < 2) {
         if (argc >= 2)
             return help(cmd, argc, argv);

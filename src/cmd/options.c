@@ -6,6 +6,7 @@
 #include "cmd/cmd.h"
 #include "base/spelling.h"
 #include "base/str.h"
+#include "model/duration.h"
 
 enum { OPTIONS_MAX = 32 };
 
@@ -18,6 +19,9 @@ const struct lp_option lp_common_options[] = {
     {"help", 'h', NULL, "this text"},
     {0},
 };
+
+// Of the program itself, besides: no verb has these.
+static const struct lp_option program_options[] = {{"version", 'V', NULL, NULL}, {0}};
 
 static const struct lp_option *find(const struct lp_option *options, const char *name, size_t bytes)
 {
@@ -39,7 +43,7 @@ static int unknown_tell(const struct lp_verb *verb, const char *name, struct lp_
 {
     const char *names[2 * OPTIONS_MAX];
     size_t count = 0;
-    const struct lp_option *tables[] = {verb ? verb->options : NULL, lp_common_options};
+    const struct lp_option *tables[] = {verb ? verb->options : program_options, lp_common_options};
     for (size_t t = 0; t < 2; t++)
         for (const struct lp_option *o = tables[t]; o && o->name && count < 2 * OPTIONS_MAX; o++)
             names[count++] = o->name;
@@ -92,13 +96,21 @@ static bool is_value_optional(const struct lp_option *option)
     return option->value && option->value[0] == '[';
 }
 
+// "60", "90s", "1m30s": no file that somebody brings up is called so.
+static bool is_time(const char *word)
+{
+    uint32_t ms;
+    return word && word[0] >= '0' && word[0] <= '9' &&
+           (!word[strspn(word, "0123456789")] || lp_duration_parse(word, &ms));
+}
+
 LP_MUST_CHECK static int long_take(struct lp_cmd *cmd, const struct lp_verb *verb,
                                    struct words *words, struct lp_err *err)
 {
     const char *name = words->argv[words->at] + 2;
     const char *equals = strchr(name, '=');
     size_t bytes = equals ? (size_t)(equals - name) : strlen(name);
-    const struct lp_option *option = find(verb ? verb->options : NULL, name, bytes);
+    const struct lp_option *option = find(verb ? verb->options : program_options, name, bytes);
     if (!option)
         option = find(lp_common_options, name, bytes);
     if (!option)
@@ -111,6 +123,9 @@ LP_MUST_CHECK static int long_take(struct lp_cmd *cmd, const struct lp_verb *ver
             return lp_err_set(err, LP_EINPUT, "--%s needs %s", option->name, option->value);
         value = words->argv[++words->at];
     }
+    if (is_value_optional(option) && !value && words->at + 1 < words->argc &&
+        is_time(words->argv[words->at + 1]))
+        value = words->argv[++words->at];
     return put(cmd, option, value, err);
 }
 
@@ -118,7 +133,7 @@ LP_MUST_CHECK static int letters_take(struct lp_cmd *cmd, const struct lp_verb *
                                       struct words *words, struct lp_err *err)
 {
     for (const char *at = words->argv[words->at] + 1; *at; at++) {
-        const struct lp_option *option = find_letter(verb ? verb->options : NULL, *at);
+        const struct lp_option *option = find_letter(verb ? verb->options : program_options, *at);
         if (!option)
             option = find_letter(lp_common_options, *at);
         if (!option)
@@ -196,5 +211,20 @@ int lp_number_parse(const char *text, long low, long high, const char *what, lon
         return lp_err_set(err, LP_EINPUT, "%s: '%s' is not a number from %ld to %ld", what, text,
                           low, high);
     *ret_number = number;
+    return 0;
+}
+
+int lp_option_wait_ms(const struct lp_cmd *cmd, int64_t *ret_ms, struct lp_err *err)
+{
+    enum { WAIT_DEFAULT_S = 600, WAIT_MAX_S = 7 * 24 * 3600 };
+    const char *text = lp_option_value(cmd, "wait");
+    uint32_t ms = WAIT_DEFAULT_S * 1000;
+    long seconds = 0;
+    if (text && text[0] && lp_number_parse(text, 0, WAIT_MAX_S, "--wait", &seconds, NULL) == 0)
+        ms = (uint32_t)seconds * 1000;
+    else if (text && text[0] && (!lp_duration_parse(text, &ms) || ms > WAIT_MAX_S * 1000u))
+        return lp_err_set(err, LP_EINPUT, "--wait: '%s' is not a time, such as 60 or 90s or 5m",
+                          text);
+    *ret_ms = ms;
     return 0;
 }

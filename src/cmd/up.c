@@ -11,7 +11,7 @@
 #include "cmd/verb.h"
 #include "base/own.h"
 
-enum { WAIT_DEFAULT_S = 600, WAIT_MAX_S = 7 * 24 * 3600, SUMMARY_NODES_MAX = 40 };
+enum { SUMMARY_NODES_MAX = 40 };
 
 LP_MUST_CHECK static int apply(struct lp_cmd *cmd, struct lp_client *client,
                                const struct lp_descriptor_file *file, uint64_t *ret_seq)
@@ -201,22 +201,21 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
 {
     struct lp_descriptor_file file;
     struct lp_client *client;
-    long wait_s = WAIT_DEFAULT_S;
-    const char *wait = lp_option_value(cmd, "wait");
-    if (wait && wait[0] && lp_number_parse(wait, 0, WAIT_MAX_S, "--wait", &wait_s, &cmd->err) < 0)
+    int64_t wait_ms;
+    if (lp_option_wait_ms(cmd, &wait_ms, &cmd->err) < 0)
         return lp_cmd_fail(cmd, &cmd->err);
     int status = lp_descriptor_file_read(cmd, argc > 1 ? argv[1] : NULL, &file);
     if (status != LP_EXIT_DONE)
         return status;
     if (lp_client_open(cmd->root, &client, &cmd->err) < 0)
         return lp_cmd_fail(cmd, &cmd->err);
-    status = up(cmd, client, &file, (int64_t)wait_s * 1000);
+    status = up(cmd, client, &file, wait_ms);
     lp_client_close(client);
     return status;
 }
 
 static const struct lp_option options[] = {
-    {"wait", 0, "[SECONDS]", "wait until all is healthy, at most so long (the default: 600)"},
+    {"wait", 0, "[TIME]", "wait until all is healthy, at most so long (the default: 10m)"},
     {"detach", 'd', NULL, "do not wait"},
     {"profile", 0, "NAME", "with the services of this profile; may be given again"},
     {"scale", 0, "SERVICE=N", "with so many nodes of this service; may be given again"},
@@ -226,7 +225,7 @@ static const struct lp_option options[] = {
 const struct lp_verb lp_verb_up = {
     .name = "up",
     .summary = "Bring up what a file describes, or make it as the file says",
-    .usage = "[FILE] [--wait[=SECONDS]|--detach] [--profile NAME]... [--scale SERVICE=N]...",
+    .usage = "[FILE] [--wait[=TIME]|--detach] [--profile NAME]... [--scale SERVICE=N]...",
     .help = "Only what differs from the file is touched. Without FILE: limpet.yaml, compose.yaml\n"
             "or docker-compose.yml of the working folder; ${VARIABLES} come from the environment\n"
             "and from the .env beside the file. Starts the daemon when none runs. Ends with 3\n"

@@ -55,7 +55,7 @@ static void values_may_be_left_out_or_come_twice(void **state)
 {
     struct line line;
     (void)state;
-    take(&line, "--wait 7 -fn 8 --last 9");
+    take(&line, "--wait seven -fn 8 --last 9");
     assert_string_equal(lp_option_value(&line.cmd, "wait"), "");
     assert_string_equal(lp_option_value(&line.cmd, "last"), "9");
     assert_int_equal(line.argc, 2);
@@ -63,6 +63,37 @@ static void values_may_be_left_out_or_come_twice(void **state)
     take(&line, "--wait=7");
     assert_string_equal(lp_option_value(&line.cmd, "wait"), "7");
     lp_arena_release(&line.arena);
+}
+
+static void a_time_behind_wait_is_its_value(void **state)
+{
+    static const struct {
+        const char *words;
+        int argc, code;
+        int64_t ms;
+    } cases[] = {
+        {"f.yaml", 2, 0, 600000},
+        {"--wait f.yaml", 2, 0, 600000},
+        {"--wait 8s f.yaml", 2, 0, 8000},
+        {"--wait 90 f.yaml", 2, 0, 90000},
+        {"--wait=1m30s", 1, 0, 90000},
+        {"--wait=soon", 1, LP_EINPUT, 0},
+        {"--wait 7d.yaml", 2, 0, 600000},
+        {"--wait=-3", 1, LP_EINPUT, 0},
+        {"--wait=0", 1, 0, 0},
+        {"--wait=900h", 1, LP_EINPUT, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct line line;
+        int64_t ms = 0;
+        take(&line, cases[i].words);
+        assert_int_equal(line.code, 0);
+        assert_int_equal(line.argc, cases[i].argc);
+        assert_int_equal(lp_option_wait_ms(&line.cmd, &ms, &line.cmd.err), cases[i].code);
+        assert_int_equal(ms, cases[i].ms);
+        lp_arena_release(&line.arena);
+    }
 }
 
 static void wrong_options_are_told(void **state)
@@ -217,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(values_may_be_left_out_or_come_twice),
+        cmocka_unit_test(a_time_behind_wait_is_its_value),
         cmocka_unit_test(wrong_options_are_told),
         cmocka_unit_test(the_program_takes_options_up_to_the_verb),
         cmocka_unit_test(numbers_are_whole_and_bounded),
