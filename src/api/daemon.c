@@ -247,3 +247,40 @@ int lp_daemon_run(const struct lp_daemon_config *config, struct lp_err *err)
     close_all(&daemon);
     return 0;
 }
+
+static int last_note(void *context, const struct lp_record *record)
+{
+    *(uint64_t *)context = record->seq;
+    return 0;
+}
+
+// Is every record sound, so that nothing need be salvaged?
+static bool journal_is_sound(const char *path, uint64_t *ret_last_seq)
+{
+    struct lp_err err;
+    struct lp_store store;
+    *ret_last_seq = 0;
+    if (lp_store_sqlite_open(path, &store, &err) < 0)
+        return false;
+    bool is_sound = store.ops->read(store.self, 1, last_note, ret_last_seq, &err) == 0;
+    store.ops->close(store.self);
+    return is_sound;
+}
+
+int lp_daemon_salvage(const char *root, struct lp_salvage *ret_kept, struct lp_err *err)
+{
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    const char *path = lp_arena_printf(&arena, "%s/journal.db", root);
+    struct lp_home home;
+    struct lp_salvage kept = {0};
+    if (!lp_path_exists(path))
+        return lp_err_set(err, LP_ENOTFOUND, "there is no journal %s", path);
+    if (lp_home_open(root, &home, err) < 0)
+        return err->code;
+    kept.is_sound = journal_is_sound(path, &kept.last_seq);
+    int code = kept.is_sound ? 0 : lp_store_sqlite_salvage(path, &kept.last_seq, err);
+    lp_home_close(&home);
+    if (code == 0)
+        *ret_kept = kept;
+    return code;
+}

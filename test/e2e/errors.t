@@ -69,6 +69,29 @@ pkill -f "$work/bin/crun" 2>/dev/null
 lp up "$work/good.yaml" --wait=60 >/dev/null 2>&1; is $? 0 "up works with a good runtime"
 lp down good >/dev/null; is $? 0 "down works"
 
+# The last records are damaged: the daemon says so, --salvage keeps the rest, and it goes on.
+lp daemon --salvage >"$work/out" 2>&1; is $? 1 "--salvage leaves a journal in use alone"
+like "$(cat "$work/out")" 'a daemon runs' "and says who uses it"
+lp up "$work/good.yaml" --wait=60 >/dev/null 2>&1
+lp shutdown >/dev/null
+within 5 test ! -S "$root/limpet.sock"
+lp daemon --salvage >"$work/out" 2>&1; is $? 0 "--salvage of a sound journal"
+like "$(cat "$work/out")" 'nothing was changed' "changes nothing"
+python3 - "$root/journal.db" <<'P'
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as journal:
+    last = journal.execute("SELECT max(seq) FROM records").fetchone()[0]
+    journal.execute("UPDATE records SET body = body || ' ' WHERE seq >= ?", (last - 2,))
+P
+out=$(lp daemon --background 2>&1); is $? 1 "with a damaged journal the daemon does not run"
+like "$out" 'damaged behind record [0-9]+.*limpet daemon --salvage' "it says where the damage is and what to do"
+out=$(lp daemon --salvage 2>&1); is $? 0 "which is done"
+like "$out" 'goes on behind record [0-9]+' "up to the last sound record"
+ok "$(ls "$root" | grep -q '^journal.db.corrupt-'; echo $?)" "the damaged file is kept"
+lp up "$work/good.yaml" --wait=60 >/dev/null 2>&1; is $? 0 "up works with what is left"
+is "$(field web-1 health)" healthy "its node is watched over"
+lp down good >/dev/null; is $? 0 "down, too"
+
 lp shutdown >/dev/null
 within 5 test ! -S "$root/limpet.sock"
 dd if=/dev/urandom of="$root/journal.db" bs=1 seek=20 count=200 conv=notrunc 2>/dev/null
