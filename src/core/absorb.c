@@ -303,6 +303,9 @@ static void drivers_synced(struct lp_state *s)
     for (uint32_t i = 0; i < s->limits.services; i++)
         if (lp_service_get(s, i)->row.is_used)
             lp_service_touch(s, i);
+    for (uint32_t i = 0; i < LP_FAULTS_MAX; i++)
+        if (lp_fault_get(s, i)->row.is_used)
+            lp_fault_touch(s, i);
 }
 
 static void host_event(struct lp_state *s, const struct lp_event *event)
@@ -395,9 +398,18 @@ void lp_absorb(struct lp_state *s, const struct lp_event *event)
         break;
     case LP_EVENT_DAEMON_STARTED:
         daemon_started(s);
+        lp_faults_daemon_started(s);
         break;
     case LP_EVENT_DRIVERS_SYNCED:
         drivers_synced(s);
+        break;
+    case LP_EVENT_FAULT_ASKED:
+    case LP_EVENT_HEAL_ASKED:
+    case LP_EVENT_FAULTS_LOCKED:
+    case LP_EVENT_FAULT_ACTIVE:
+    case LP_EVENT_FAULT_FAILED:
+    case LP_EVENT_FAULT_HEALED:
+        lp_fault_absorb(s, event);
         break;
     case LP_EVENT_HOST_UP:
     case LP_EVENT_HOST_DEAD:

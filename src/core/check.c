@@ -11,7 +11,7 @@ static int check_heap(struct lp_state *s, struct lp_err *err)
     const uint32_t *heap = (const uint32_t *)(const void *)((const char *)s + s->heap_at);
     const uint32_t *places = (const uint32_t *)(const void *)((const char *)s + s->place_at);
     const int64_t *dues = (const int64_t *)(const void *)((const char *)s + s->due_at);
-    uint32_t timers = s->limits.nodes + s->limits.infras + s->limits.images, in_heap = 0;
+    uint32_t timers = lp_timer_id(s, LP_TIMER_FAULT, LP_FAULTS_MAX), in_heap = 0;
     if (s->timer_count > timers)
         return BAD("%u timers, but %u rows", s->timer_count, timers);
     for (uint32_t i = 0; i < s->timer_count; i++) {
@@ -307,6 +307,31 @@ static int check_hosts(struct lp_state *s, struct lp_err *err)
     return used == placed ? 0 : BAD("the hosts' memory in use is not what their nodes take");
 }
 
+// Faults on purpose: each counts at its node, and only there.
+static int check_faults(struct lp_state *s, struct lp_err *err)
+{
+    uint64_t faults = 0, holds = 0;
+    uint32_t dirty = 0;
+    for (uint32_t i = 0; i < LP_FAULTS_MAX; i++) {
+        const struct lp_fault_inside *fault = lp_fault_get(s, i);
+        dirty += fault->is_dirty;
+        if (!fault->row.is_used || fault->row.node == LP_NONE)
+            continue;
+        if (fault->row.node >= s->limits.nodes || !lp_node_get(s, fault->row.node)->row.is_used)
+            return BAD("fault %u is aimed at a node that is not there", fault->row.number);
+        faults++;
+        holds += (fault->row.spec.flags & LP_FAULT_HOLDS) != 0;
+    }
+    for (uint32_t i = 0; i < s->limits.nodes; i++) {
+        const struct lp_node_inside *node = lp_node_get(s, i);
+        faults -= node->row.is_used ? node->fault_count : 0;
+        holds -= node->row.is_used ? node->hold_count : 0;
+    }
+    if (dirty != s->dirty_faults)
+        return BAD("dirty faults are not counted right");
+    return faults || holds ? BAD("faults are not counted right at their nodes") : 0;
+}
+
 int lp_state_check(const struct lp_state *state, struct lp_err *err)
 {
     struct lp_state *s = (struct lp_state *)(uintptr_t)state;
@@ -319,7 +344,8 @@ int lp_state_check(const struct lp_state *state, struct lp_err *err)
     if (result == 0 && linked != used)
         result = BAD("%u services are used, %u belong to an infrastructure", used, linked);
     int (*const checks[])(struct lp_state *, struct lp_err *) = {
-        check_heap, check_dirty, check_free_nodes, check_blocks, check_addresses, check_hosts};
+        check_heap,      check_dirty, check_free_nodes, check_blocks,
+        check_addresses, check_hosts, check_faults};
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && result == 0; i++)
         result = checks[i](s, err);
     return result;

@@ -9,6 +9,7 @@ static const int64_t reply_ms[LP_ACTION_KINDS] = {
     [LP_ACTION_FENCE_NODE] = 10 * 1000,     [LP_ACTION_REMOVE_NODE] = 30 * 1000,
     [LP_ACTION_RENDER] = 30 * 1000,         [LP_ACTION_START_APP] = 10 * 1000,
     [LP_ACTION_STOP_APP] = 10 * 1000,       [LP_ACTION_KILL_APP] = 10 * 1000,
+    [LP_ACTION_INJECT_FAULT] = 30 * 1000,   [LP_ACTION_HEAL_FAULT] = 30 * 1000,
 };
 
 struct lp_because lp_because_of(const struct lp_state *s, enum lp_reason reason, uint32_t a)

@@ -31,6 +31,10 @@ void lp_diagnose_release(struct lp_state *s, uint32_t node); // the next one's t
 bool lp_diagnose_brake_ended(struct lp_state *s, uint32_t service);
 bool lp_diagnose_may_repair(struct lp_state *s, uint32_t node, int64_t *ret_wait_until_ms);
 
+// faults.c: faults on purpose, as asked and as seen.
+void lp_fault_absorb(struct lp_state *s, const struct lp_event *event);
+void lp_faults_daemon_started(struct lp_state *s);
+
 // repair.c
 void lp_repair_app(struct lp_state *s, uint32_t node, uint32_t app, struct lp_because because);
 void lp_repair_node(struct lp_state *s, uint32_t node, struct lp_because because,
@@ -58,6 +62,7 @@ void lp_reconcile_node(struct lp_state *s, uint32_t node, struct lp_planner *pla
 void lp_reconcile_apps(struct lp_state *s, uint32_t node, struct lp_planner *planner);
 void lp_reconcile_infra(struct lp_state *s, uint32_t infra, struct lp_planner *planner);
 void lp_reconcile_image(struct lp_state *s, uint32_t image, struct lp_planner *planner);
+void lp_reconcile_fault(struct lp_state *s, uint32_t fault, struct lp_planner *planner);
 
 // gates.c: may it start yet?
 bool lp_gate_node(struct lp_state *s, uint32_t node);

@@ -13,6 +13,7 @@ static struct lp_action action_of(const struct lp_node_inside *node, uint32_t id
                               .app = LP_NONE,
                               .host = node->row.host,
                               .image = LP_NONE,
+                              .fault = LP_NONE,
                               .incarnation = node->row.incarnation,
                               .because = because};
 }
@@ -68,7 +69,7 @@ static void start_when_possible(struct lp_state *s, uint32_t id, struct lp_plann
 {
     struct lp_node_inside *node = lp_node_get(s, id);
     int64_t wait_until_ms = 0;
-    if (node->is_gave_up || !lp_gate_node(s, id))
+    if (node->is_gave_up || node->hold_count || !lp_gate_node(s, id))
         return;
     if (s->now_ms < node->next_try_ms) {
         lp_planner_wait(planner, node->next_try_ms);
@@ -108,6 +109,7 @@ static void free_row(struct lp_state *s, uint32_t id)
     struct lp_node_inside *node = lp_node_get(s, id);
     uint32_t owner = node->row.service;
     struct lp_service_inside *service = lp_service_get(s, owner);
+    lp_assert(node->fault_count == 0);
     lp_schedule_release(s, id);
     lp_diagnose_release(s, id);
     if (service->roll_node == id) { // it went before its change was done: the next one's turn
@@ -132,8 +134,8 @@ static void free_row(struct lp_state *s, uint32_t id)
 static void leave(struct lp_state *s, uint32_t id, struct lp_planner *planner)
 {
     struct lp_node_inside *node = lp_node_get(s, id);
-    if (must_stay_for_dependents(s, node))
-        return;
+    if (node->fault_count || must_stay_for_dependents(s, node))
+        return; // its faults are undone first
     struct lp_because because = node->because;
     if (because.reason != LP_REASON_SCALED)
         because = lp_because_of(s, LP_REASON_NOT_WANTED, 0);

@@ -15,6 +15,7 @@ static struct lp_action action_of(const struct lp_node_inside *node, uint32_t id
                               .app = app,
                               .host = node->row.host,
                               .image = LP_NONE,
+                              .fault = LP_NONE,
                               .incarnation = node->row.incarnation,
                               .run = run};
 }

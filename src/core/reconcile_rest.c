@@ -12,6 +12,7 @@ static struct lp_action bare(enum lp_action_kind kind, struct lp_because because
                               .app = LP_NONE,
                               .host = LP_NONE,
                               .image = LP_NONE,
+                              .fault = LP_NONE,
                               .because = because};
 }
 

@@ -15,7 +15,7 @@ static uint64_t round_up(uint64_t bytes)
 
 static uint64_t timers_max(const struct lp_limits *limits)
 {
-    return (uint64_t)limits->nodes + limits->infras + limits->images;
+    return (uint64_t)limits->nodes + limits->infras + limits->images + LP_FAULTS_MAX;
 }
 
 // Fill the offsets of the tables; returns the size of the whole block.
@@ -32,6 +32,7 @@ static uint64_t lay_out(struct lp_state *s, const struct lp_limits *limits)
         {&s->wants_at, (uint64_t)limits->apps * sizeof(struct lp_app_want_inside)},
         {&s->images_at, (uint64_t)limits->images * sizeof(struct lp_image_inside)},
         {&s->hosts_at, (uint64_t)limits->hosts * sizeof(struct lp_host)},
+        {&s->faults_at, LP_FAULTS_MAX * sizeof(struct lp_fault_inside)},
         {&s->heap_at, timers_max(limits) * sizeof(uint32_t)},
         {&s->place_at, timers_max(limits) * sizeof(uint32_t)},
         {&s->due_at, timers_max(limits) * sizeof(int64_t)},
@@ -65,6 +66,7 @@ static uint64_t layout_of(const struct lp_limits *limits)
                               sizeof(struct lp_app_want_inside),
                               sizeof(struct lp_image_inside),
                               sizeof(struct lp_host),
+                              sizeof(struct lp_fault_inside),
                               limits->infras,
                               limits->services,
                               limits->nodes,
@@ -161,6 +163,12 @@ struct lp_host *lp_host_get(struct lp_state *s, uint32_t id)
     return row_at(s, s->hosts_at, id, sizeof(struct lp_host));
 }
 
+struct lp_fault_inside *lp_fault_get(struct lp_state *s, uint32_t id)
+{
+    lp_assert(id < LP_FAULTS_MAX);
+    return row_at(s, s->faults_at, id, sizeof(struct lp_fault_inside));
+}
+
 // What the engine reads. The casts only drop const inside this file.
 static struct lp_state *inside(const struct lp_state *state)
 {
@@ -185,6 +193,16 @@ const struct lp_service_row *lp_state_service(const struct lp_state *state, uint
 const struct lp_node_row *lp_state_node(const struct lp_state *state, uint32_t node)
 {
     return &lp_node_get(inside(state), node)->row;
+}
+
+const struct lp_fault_row *lp_state_fault(const struct lp_state *state, uint32_t fault)
+{
+    return &lp_fault_get(inside(state), fault)->row;
+}
+
+bool lp_state_faults_are_locked(const struct lp_state *state)
+{
+    return state->are_faults_locked;
 }
 
 const struct lp_app_row *lp_state_app(const struct lp_state *state, uint32_t node, uint32_t app)
@@ -314,6 +332,12 @@ const char *lp_app_phase_word(enum lp_app_phase phase)
 {
     static const char *const words[] = {"idle",     "starting", "running", "ready",  "suspect",
                                         "stopping", "exited",   "done",    "gave up"};
+    return (size_t)phase < sizeof(words) / sizeof(words[0]) ? words[phase] : "?";
+}
+
+const char *lp_fault_phase_word(enum lp_fault_phase phase)
+{
+    static const char *const words[] = {"asked", "injecting", "active", "healing"};
     return (size_t)phase < sizeof(words) / sizeof(words[0]) ? words[phase] : "?";
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/fault.h"
 #include "model/want.h"
 
 struct lp_state; // opaque block; see lp_state_bytes
@@ -83,6 +84,23 @@ struct lp_infra_row {
     uint64_t publish_wanted, publish_done; // versions of names and ports
 };
 
+enum lp_fault_phase {
+    LP_FAULT_ASKED,     // not in the world yet, or in no life that still runs
+    LP_FAULT_INJECTING, // ordered, no reply yet
+    LP_FAULT_ACTIVE,    // its effect was seen
+    LP_FAULT_HEALING,   // its undo is ordered
+};
+
+struct lp_fault_row {
+    bool is_used;
+    uint8_t phase;   // enum lp_fault_phase
+    uint32_t number; // counts up over all faults ever asked for: "f7"
+    uint32_t infra, service, node, app;
+    uint32_t incarnation, run; // that it is, or is being, injected into; 0: none
+    struct lp_fault_spec spec;
+    int64_t asked_ms, active_ms, until_ms; // active_ms 0: not yet
+};
+
 size_t lp_state_bytes(const struct lp_limits *limits);
 // memory: lp_state_bytes(limits) zeroed bytes, aligned to 16; the caller's. Contains no pointers:
 // may be copied, saved and loaded as bytes (same program version and limits only; the header says
@@ -98,6 +116,8 @@ const struct lp_node_row *lp_state_node(const struct lp_state *state, uint32_t n
 const struct lp_app_row *lp_state_app(const struct lp_state *state, uint32_t node, uint32_t app);
 const struct lp_app_want *lp_state_app_want(const struct lp_state *state, uint32_t service,
                                             uint32_t app);
+const struct lp_fault_row *lp_state_fault(const struct lp_state *state, uint32_t fault);
+bool lp_state_faults_are_locked(const struct lp_state *state);
 // Walk the nodes of a service in ascending ordinal order: start with LP_NONE, ends with LP_NONE.
 uint32_t lp_state_next_node(const struct lp_state *state, uint32_t service, uint32_t node);
 // Does every wanted thing run as wanted, and nothing else? (LP_NONE: in every infrastructure.)
@@ -105,4 +125,5 @@ uint32_t lp_state_next_node(const struct lp_state *state, uint32_t service, uint
 bool lp_state_is_settled(const struct lp_state *state, uint32_t infra, bool may_have_given_up);
 const char *lp_node_phase_word(enum lp_node_phase phase);
 const char *lp_app_phase_word(enum lp_app_phase phase);
+const char *lp_fault_phase_word(enum lp_fault_phase phase);
 const char *lp_verdict_word(enum lp_node_verdict verdict);

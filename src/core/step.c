@@ -27,6 +27,7 @@ static void remove_orphan(struct lp_state *s, const struct lp_event *event,
                                .app = LP_NONE,
                                .host = event->host,
                                .image = LP_NONE,
+                               .fault = LP_NONE,
                                .incarnation = event->incarnation,
                                .because = lp_because_of(s, LP_REASON_NOT_WANTED, 0)};
     bool is_newer = node && event->incarnation > node->row.incarnation;
@@ -56,6 +57,7 @@ static void remove_orphan_network(struct lp_state *s, const struct lp_event *eve
                                .app = LP_NONE,
                                .host = LP_NONE,
                                .image = LP_NONE,
+                               .fault = LP_NONE,
                                .because = lp_because_of(s, LP_REASON_NOT_WANTED, 0)};
     lp_order_give(s, NULL, planner, &action);
 }
@@ -102,6 +104,20 @@ static bool infras_reconcile(struct lp_state *s, struct lp_planner *planner)
     return true;
 }
 
+static bool faults_reconcile(struct lp_state *s, struct lp_planner *planner)
+{
+    for (uint32_t i = 0; i < LP_FAULTS_MAX && s->dirty_faults; i++) {
+        if (!lp_fault_get(s, i)->is_dirty)
+            continue;
+        if (!lp_plan_has_room(planner, 1))
+            return false;
+        lp_fault_get(s, i)->is_dirty = false;
+        s->dirty_faults--;
+        lp_reconcile_fault(s, i, planner);
+    }
+    return true;
+}
+
 static bool nodes_reconcile(struct lp_state *s, struct lp_planner *planner)
 {
     // Rows may touch each other; those that come up again wait for the next round, so that two
@@ -117,7 +133,7 @@ static bool nodes_reconcile(struct lp_state *s, struct lp_planner *planner)
 // Does the event name rows that the tables have? Which ids a kind needs: one table.
 static bool is_sane(const struct lp_state *s, const struct lp_event *event)
 {
-    enum { INFRA = 1, SERVICE = 2, NODE = 4, IMAGE = 8, HOST = 16 };
+    enum { INFRA = 1, SERVICE = 2, NODE = 4, IMAGE = 8, HOST = 16, FAULT = 32 };
     static const uint8_t needs[LP_EVENT_KINDS] = {
         [LP_EVENT_INFRA_SET] = INFRA,
         [LP_EVENT_IMAGE_SET] = IMAGE,
@@ -129,6 +145,11 @@ static bool is_sane(const struct lp_state *s, const struct lp_event *event)
         [LP_EVENT_SCALE_SET] = SERVICE,
         [LP_EVENT_RESTART_ASKED] = NODE,
         [LP_EVENT_BREAK_ASKED] = NODE,
+        [LP_EVENT_FAULT_ASKED] = FAULT,
+        [LP_EVENT_HEAL_ASKED] = FAULT,
+        [LP_EVENT_FAULT_ACTIVE] = FAULT,
+        [LP_EVENT_FAULT_FAILED] = FAULT,
+        [LP_EVENT_FAULT_HEALED] = FAULT,
         [LP_EVENT_HOST_UP] = HOST,
         [LP_EVENT_HOST_DEAD] = HOST,
         [LP_EVENT_IMAGE_READY] = IMAGE,
@@ -147,7 +168,14 @@ static bool is_sane(const struct lp_state *s, const struct lp_event *event)
            (!(need & SERVICE) || event->service < s->limits.services) &&
            (!(need & NODE) || event->node < s->limits.nodes) &&
            (!(need & IMAGE) || event->image < s->limits.images) &&
+           (!(need & FAULT) || event->fault < LP_FAULTS_MAX) &&
            (!(need & HOST) || event->host < s->limits.hosts);
+}
+
+static bool is_dirty(const struct lp_state *s)
+{
+    return s->dirty_count || s->dirty_infras || s->dirty_images || s->dirty_services ||
+           s->dirty_faults;
 }
 
 void lp_step(struct lp_state *s, const struct lp_event *event, struct lp_plan *plan)
@@ -168,12 +196,11 @@ void lp_step(struct lp_state *s, const struct lp_event *event, struct lp_plan *p
     for (int round = 0; round < ROUNDS_MAX && has_room; round++) {
         services_scale(s);
         has_room = images_reconcile(s, &planner) && infras_reconcile(s, &planner) &&
-                   nodes_reconcile(s, &planner);
-        if (!s->dirty_count && !s->dirty_infras && !s->dirty_images && !s->dirty_services)
+                   faults_reconcile(s, &planner) && nodes_reconcile(s, &planner);
+        if (!is_dirty(s))
             break;
     }
-    bool is_more = s->dirty_count || s->dirty_infras || s->dirty_images || s->dirty_services;
-    plan->wake_at_ms = is_more ? s->now_ms : lp_timer_next(s);
+    plan->wake_at_ms = is_dirty(s) ? s->now_ms : lp_timer_next(s);
 }
 
 int lp_step_check(const struct lp_state *state, const struct lp_event *event, struct lp_err *err)
@@ -200,6 +227,14 @@ int lp_step_check(const struct lp_state *state, const struct lp_event *event, st
         if (event->kind == LP_EVENT_BREAK_ASKED &&
             lp_state_node(state, event->node)->phase != LP_NODE_UP)
             return lp_err_set(err, LP_ECONFLICT, "the node is not up: there is nothing to kill");
+        return 0;
+    case LP_EVENT_FAULT_ASKED:
+        if (state->are_faults_locked)
+            return lp_err_set(err, LP_ECONFLICT,
+                              "faults are locked; limpet faults --unlock admits them again");
+        if (event->fault >= LP_FAULTS_MAX)
+            return lp_err_set(err, LP_EFULL, "%d faults are out already: that is the bound",
+                              LP_FAULTS_MAX);
         return 0;
     default:
         return 0;

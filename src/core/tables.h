@@ -48,6 +48,8 @@ struct lp_node_inside {
     bool is_changed_root; // has_root, of an older descriptor
     bool is_fix_ordered;  // its end is ours and a part of a repair
     bool is_started, is_published_up, is_published_good; // as counted and told
+    uint8_t hold_count;                                  // faults that keep it from being started
+    uint16_t fault_count;                                // faults aimed at it
     uint8_t replacements;                                // in the window of lives
     uint32_t failed_lives;                               // without having been healthy for a while
     int64_t lives_start_ms, next_try_ms, mute_since_ms, healthy_since_ms;
@@ -112,6 +114,13 @@ struct lp_image_inside {
     struct lp_order_slot order;
 };
 
+struct lp_fault_inside { // a fault on purpose (core/faults.c)
+    struct lp_fault_row row;
+    bool is_dirty, is_heal_asked;
+    int64_t next_try_ms;
+    struct lp_order_slot order;
+};
+
 struct lp_host {
     bool is_up;
     uint32_t node_count; // placed here
@@ -120,7 +129,7 @@ struct lp_host {
 };
 
 // Timers: one for each row that may wait; a binary heap ordered by due time, then by id.
-enum lp_timer_of { LP_TIMER_NODE, LP_TIMER_INFRA, LP_TIMER_IMAGE, LP_TIMER_KINDS };
+enum lp_timer_of { LP_TIMER_NODE, LP_TIMER_INFRA, LP_TIMER_IMAGE, LP_TIMER_FAULT, LP_TIMER_KINDS };
 
 struct lp_blocks { // free blocks of rows, by their size
     uint32_t heads[LP_APPS_MAX + 1], top, capacity;
@@ -136,10 +145,13 @@ struct lp_state {
     bool is_short; // some row found no room: it is tried again when a node goes
     uint32_t free_node;
     struct lp_blocks app_blocks, want_blocks;
-    uint32_t timer_count, dirty_first, dirty_count;      // ring of dirty nodes
-    uint32_t dirty_infras, dirty_services, dirty_images; // how many have their flag up
+    uint32_t timer_count, dirty_first, dirty_count; // ring of dirty nodes
+    uint32_t dirty_infras, dirty_services, dirty_images,
+        dirty_faults; // how many have their flag up
     // Where the tables begin, in bytes from the state.
-    uint64_t infras_at, services_at, nodes_at, apps_at, wants_at, images_at, hosts_at;
+    uint32_t faults_asked; // ever: the number of the last one
+    bool are_faults_locked;
+    uint64_t infras_at, services_at, nodes_at, apps_at, wants_at, images_at, hosts_at, faults_at;
     uint64_t heap_at, place_at, due_at, ring_at;
     uint64_t rooms_at;     // a tournament of the hosts: who has the most room (core/schedule.c)
     uint64_t addresses_at; // a bit for each address index of each infrastructure: taken
@@ -153,6 +165,7 @@ struct lp_app_inside *lp_app_get(struct lp_state *s, const struct lp_node_inside
 struct lp_app_want_inside *lp_want_get(struct lp_state *s, uint32_t service, uint32_t app);
 struct lp_image_inside *lp_image_get(struct lp_state *s, uint32_t id);
 struct lp_host *lp_host_get(struct lp_state *s, uint32_t id);
+struct lp_fault_inside *lp_fault_get(struct lp_state *s, uint32_t id);
 
 // Timers (core/timers.c). due INT64_MAX: none.
 uint32_t lp_timer_id(const struct lp_state *s, enum lp_timer_of kind, uint32_t row);
@@ -165,6 +178,8 @@ void lp_node_touch(struct lp_state *s, uint32_t node);
 void lp_infra_touch(struct lp_state *s, uint32_t infra);
 void lp_service_touch(struct lp_state *s, uint32_t service);
 void lp_image_touch(struct lp_state *s, uint32_t image);
+void lp_fault_touch(struct lp_state *s, uint32_t fault);
+void lp_node_touch_faults(struct lp_state *s, uint32_t node);
 void lp_service_touch_nodes(struct lp_state *s, uint32_t service);
 void lp_infra_touch_nodes(struct lp_state *s, uint32_t infra);
 void lp_image_touch_nodes(struct lp_state *s, uint32_t image);

@@ -25,7 +25,9 @@ uint32_t lp_timer_id(const struct lp_state *s, enum lp_timer_of kind, uint32_t r
 {
     uint32_t base = kind == LP_TIMER_NODE    ? 0
                     : kind == LP_TIMER_INFRA ? s->limits.nodes
-                                             : s->limits.nodes + s->limits.infras;
+                    : kind == LP_TIMER_IMAGE
+                        ? s->limits.nodes + s->limits.infras
+                        : s->limits.nodes + s->limits.infras + s->limits.images;
     return base + row;
 }
 
@@ -108,14 +110,18 @@ void lp_timers_expire(struct lp_state *s)
             lp_node_touch(s, timer);
         else if (timer < s->limits.nodes + s->limits.infras)
             lp_infra_touch(s, timer - s->limits.nodes);
-        else
+        else if (timer < s->limits.nodes + s->limits.infras + s->limits.images)
             lp_image_touch(s, timer - s->limits.nodes - s->limits.infras);
+        else
+            lp_fault_touch(s, timer - lp_timer_id(s, LP_TIMER_FAULT, 0));
     }
 }
 
 void lp_node_touch(struct lp_state *s, uint32_t node)
 {
     struct lp_node_inside *row = lp_node_get(s, node);
+    if (row->fault_count)
+        lp_node_touch_faults(s, node);
     if (row->is_dirty || !row->row.is_used)
         return;
     uint32_t *ring = (uint32_t *)(void *)((char *)s + s->ring_at);
@@ -155,6 +161,20 @@ void lp_image_touch(struct lp_state *s, uint32_t image)
     struct lp_image_inside *row = lp_image_get(s, image);
     s->dirty_images += !row->is_dirty;
     row->is_dirty = true;
+}
+
+void lp_fault_touch(struct lp_state *s, uint32_t fault)
+{
+    struct lp_fault_inside *row = lp_fault_get(s, fault);
+    s->dirty_faults += !row->is_dirty;
+    row->is_dirty = true;
+}
+
+void lp_node_touch_faults(struct lp_state *s, uint32_t node)
+{
+    for (uint32_t i = 0; i < LP_FAULTS_MAX; i++)
+        if (lp_fault_get(s, i)->row.is_used && lp_fault_get(s, i)->row.node == node)
+            lp_fault_touch(s, i);
 }
 
 void lp_service_touch_nodes(struct lp_state *s, uint32_t service)

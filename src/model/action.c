@@ -24,6 +24,8 @@ static const char *const words[LP_ACTION_KINDS] = {
     [LP_ACTION_KILL_APP] = "kill-app",
     [LP_ACTION_WATCH] = "watch",
     [LP_ACTION_UNWATCH] = "unwatch",
+    [LP_ACTION_INJECT_FAULT] = "inject-fault",
+    [LP_ACTION_HEAL_FAULT] = "heal-fault",
 };
 
 // The fields, in the order in which they are printed. Bits of the masks below.
@@ -35,6 +37,7 @@ enum {
     APP,
     HOST,
     IMAGE,
+    FAULT,
     INCARNATION,
     RUN,
     GRACE,
@@ -57,6 +60,7 @@ static const struct lp_field fields[FIELDS] = {
     [APP] = FIELD("app", LP_FIELD_ID, app),
     [HOST] = FIELD("host", LP_FIELD_ID, host),
     [IMAGE] = FIELD("image", LP_FIELD_ID, image),
+    [FAULT] = FIELD("fault", LP_FIELD_ID, fault),
     [INCARNATION] = FIELD("incarnation", LP_FIELD_U32, incarnation),
     [RUN] = FIELD("run", LP_FIELD_U32, run),
     [GRACE] = FIELD("grace_ms", LP_FIELD_U32, grace_ms),
@@ -88,6 +92,8 @@ static const uint64_t masks[LP_ACTION_KINDS] = {
     [LP_ACTION_KILL_APP] = RUNNING,
     [LP_ACTION_WATCH] = RUNNING,
     [LP_ACTION_UNWATCH] = RUNNING,
+    [LP_ACTION_INJECT_FAULT] = RUNNING | BIT(FAULT) | BIT(REVISION),
+    [LP_ACTION_HEAL_FAULT] = RUNNING | BIT(FAULT) | BIT(REVISION),
 };
 
 const char *lp_action_word(enum lp_action_kind kind)
@@ -134,7 +140,7 @@ LP_MUST_CHECK static int action_read(json_t *object, struct lp_action *ret_actio
     memset(ret_action, 0, sizeof(*ret_action));
     ret_action->kind = (enum lp_action_kind)(kind + 1);
     ret_action->infra = ret_action->service = ret_action->node = LP_NONE;
-    ret_action->app = ret_action->host = ret_action->image = LP_NONE;
+    ret_action->app = ret_action->host = ret_action->image = ret_action->fault = LP_NONE;
     struct lp_fields having = {table, FIELDS, masks[kind + 1]};
     return lp_fields_parse(&having, object, "action", NULL, ret_action, err);
 }

@@ -24,6 +24,8 @@ enum lp_action_kind {
     LP_ACTION_KILL_APP,       // the same with SIGKILL at once
     LP_ACTION_WATCH,          // node, app, incarnation, run: sensor on -> READING...
     LP_ACTION_UNWATCH,        // node, app: sensor off; no reply
+    LP_ACTION_INJECT_FAULT,   // fault, node, app, incarnation, run -> FAULT_ACTIVE | FAULT_FAILED
+    LP_ACTION_HEAL_FAULT,     // fault: undo what is there, if anything -> FAULT_HEALED
     LP_ACTION_KINDS
 };
 
@@ -50,6 +52,7 @@ enum lp_reason {
     LP_REASON_FENCE_FIRST,     // a new life may only begin once the old one is confirmed dead
     LP_REASON_DONE,            // a setup step or job has ended well
     LP_REASON_NODE_VANISHED,   // it was not there any more when the drivers looked
+    LP_REASON_FAULT_OVER,      // the time of a fault on purpose is over, or its target is gone
     LP_REASONS
 };
 
@@ -63,7 +66,7 @@ struct lp_because {
 struct lp_action {
     uint64_t id; // the same order keeps its id when it is begun again
     enum lp_action_kind kind;
-    uint32_t infra, service, node, app, host, image; // ids; LP_NONE where not meant
+    uint32_t infra, service, node, app, host, image, fault; // ids; LP_NONE where not meant
     uint32_t incarnation, run, grace_ms;
     uint64_t revision;
     struct lp_because because;

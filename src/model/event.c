@@ -23,6 +23,12 @@ static const char *const words[LP_EVENT_KINDS] = {
     [LP_EVENT_SCALE_SET] = "scale-set",
     [LP_EVENT_RESTART_ASKED] = "restart-asked",
     [LP_EVENT_BREAK_ASKED] = "break-asked",
+    [LP_EVENT_FAULT_ASKED] = "fault-asked",
+    [LP_EVENT_HEAL_ASKED] = "heal-asked",
+    [LP_EVENT_FAULTS_LOCKED] = "faults-locked",
+    [LP_EVENT_FAULT_ACTIVE] = "fault-active",
+    [LP_EVENT_FAULT_FAILED] = "fault-failed",
+    [LP_EVENT_FAULT_HEALED] = "fault-healed",
     [LP_EVENT_HOST_UP] = "host-up",
     [LP_EVENT_HOST_DEAD] = "host-dead",
     [LP_EVENT_IMAGE_READY] = "image-ready",
@@ -102,6 +108,30 @@ static const struct lp_field host_fields[] = {
      .offset = offsetof(struct lp_host_facts, cpu_permille)},
 };
 
+#define SPEC(key_, type_, member_, ...)                                                            \
+    {                                                                                              \
+        .key = key_, .type = type_, .offset = offsetof(struct lp_fault_spec, member_), __VA_ARGS__ \
+    }
+static const struct lp_field fault_fields[] = {
+    SPEC("bytes", LP_FIELD_U64, bytes, .max = 0),
+    SPEC("clock_ms", LP_FIELD_I64, clock_ms, .max = 0),
+    SPEC("kind", LP_FIELD_WORD32, kind, .words = lp_fault_words, .max = LP_FAULT_KINDS - 1),
+    SPEC("permille", LP_FIELD_U32, permille, .max = 0),
+    SPEC("delay_us", LP_FIELD_U32, delay_us, .max = 0),
+    SPEC("jitter_us", LP_FIELD_U32, jitter_us, .max = 0),
+    SPEC("distribution", LP_FIELD_U32, distribution, .max = LP_FAULT_NORMAL),
+    SPEC("direction", LP_FIELD_U32, direction, .max = LP_FAULT_OUT),
+    SPEC("peer_service", LP_FIELD_ID, peer_service, .max = 0),
+    SPEC("peer_node", LP_FIELD_ID, peer_node, .max = 0),
+    SPEC("network", LP_FIELD_ID, network, .max = 0),
+    SPEC("drift_ppm", LP_FIELD_I32, drift_ppm, .max = 0),
+    SPEC("count", LP_FIELD_U32, count, .max = 0),
+    SPEC("duration_ms", LP_FIELD_U32, duration_ms, .max = 0),
+    SPEC("seed", LP_FIELD_U32, seed, .max = 0),
+    SPEC("flags", LP_FIELD_U32, flags, .max = 15),
+};
+#undef SPEC
+
 // The fields, in the order in which they are printed. Bits of the masks below.
 enum {
     SEQ,
@@ -114,6 +144,7 @@ enum {
     INCARNATION,
     RUN,
     IMAGE,
+    FAULT,
     STATUS,
     REPLICAS,
     REVISION,
@@ -123,6 +154,7 @@ enum {
     SERVICE_WANT,
     APP_WANT,
     HOST_FACTS,
+    FAULT_SPEC,
     TEXT,
     FIELDS
 };
@@ -147,6 +179,7 @@ static const struct lp_field fields[FIELDS] = {
     [INCARNATION] = FIELD("incarnation", LP_FIELD_U32, incarnation),
     [RUN] = FIELD("run", LP_FIELD_U32, run),
     [IMAGE] = FIELD("image", LP_FIELD_ID, image),
+    [FAULT] = FIELD("fault", LP_FIELD_ID, fault),
     [STATUS] = FIELD("status", LP_FIELD_I32, status),
     [REPLICAS] = FIELD("replicas", LP_FIELD_U32, replicas),
     [REVISION] = FIELD("revision", LP_FIELD_U64, revision),
@@ -156,6 +189,7 @@ static const struct lp_field fields[FIELDS] = {
     [SERVICE_WANT] = OBJECT("want", service_want, service_fields),
     [APP_WANT] = OBJECT("want", app_want, app_fields),
     [HOST_FACTS] = OBJECT("facts", host_facts, host_fields),
+    [FAULT_SPEC] = OBJECT("spec", fault_spec, fault_fields),
     [TEXT] = FIELD("text", LP_FIELD_TEXT, text),
 };
 
@@ -166,6 +200,7 @@ static const struct lp_field fields[FIELDS] = {
 #define LIFE    (COMMON | BIT(INCARNATION))
 #define ENDING  (LIFE | BIT(STATUS) | BIT(IS_OOM))
 #define RUNNING (LIFE | BIT(RUN))
+#define FAULTY  (COMMON | BIT(FAULT) | BIT(REVISION))
 static const uint64_t masks[LP_EVENT_KINDS] = {
     [LP_EVENT_DAEMON_STARTED] = COMMON,
     [LP_EVENT_DRIVERS_SYNCED] = COMMON,
@@ -180,6 +215,12 @@ static const uint64_t masks[LP_EVENT_KINDS] = {
     [LP_EVENT_SCALE_SET] = COMMON | BIT(REPLICAS),
     [LP_EVENT_RESTART_ASKED] = COMMON | BIT(IS_FORCED),
     [LP_EVENT_BREAK_ASKED] = COMMON | BIT(IS_FORCED),
+    [LP_EVENT_FAULT_ASKED] = FAULTY | BIT(FAULT_SPEC),
+    [LP_EVENT_HEAL_ASKED] = FAULTY,
+    [LP_EVENT_FAULTS_LOCKED] = COMMON | BIT(IS_OK),
+    [LP_EVENT_FAULT_ACTIVE] = FAULTY | RUNNING,
+    [LP_EVENT_FAULT_FAILED] = FAULTY,
+    [LP_EVENT_FAULT_HEALED] = FAULTY,
     [LP_EVENT_HOST_UP] = COMMON | BIT(HOST_FACTS),
     [LP_EVENT_HOST_DEAD] = COMMON,
     [LP_EVENT_IMAGE_READY] = COMMON | BIT(IMAGE),
@@ -207,9 +248,12 @@ void lp_event_init(struct lp_event *event, enum lp_event_kind kind)
     memset(event, 0, sizeof(*event));
     event->kind = kind;
     event->infra = event->service = event->node = event->app = event->host = LP_NONE;
-    event->image = LP_NONE;
+    event->image = event->fault = LP_NONE;
     if (kind == LP_EVENT_SERVICE_SET)
         event->service_want.image = LP_NONE;
+    if (kind == LP_EVENT_FAULT_ASKED)
+        event->fault_spec.peer_service = event->fault_spec.peer_node = event->fault_spec.network =
+            LP_NONE;
 }
 
 const char *lp_event_word(enum lp_event_kind kind)
@@ -273,6 +317,8 @@ enum lp_event_kind lp_event_of_success(enum lp_action_kind action)
         [LP_ACTION_STOP_APP] = LP_EVENT_APP_EXITED,
         [LP_ACTION_KILL_APP] = LP_EVENT_APP_EXITED,
         [LP_ACTION_WATCH] = LP_EVENT_READING,
+        [LP_ACTION_INJECT_FAULT] = LP_EVENT_FAULT_ACTIVE,
+        [LP_ACTION_HEAL_FAULT] = LP_EVENT_FAULT_HEALED,
     };
     return (unsigned)action < LP_ACTION_KINDS ? replies[action] : LP_EVENT_NONE;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "model/action.h"
+#include "model/fault.h"
 #include "model/want.h"
 
 struct lp_str;
@@ -26,6 +27,14 @@ enum lp_event_kind {
     LP_EVENT_SCALE_SET,     // service, .replicas: by hand, until the next INFRA_APPLIED changes it
     LP_EVENT_RESTART_ASKED, // node, app or LP_NONE for the node itself
     LP_EVENT_BREAK_ASKED,   // node, app or LP_NONE: kill (no undo needed: repair is the point)
+    // Faults on purpose (core/faults.c). fault: table slot; .revision: its number, for people.
+    LP_EVENT_FAULT_ASKED,   // fault, .fault_spec, infra, service, node, app or LP_NONE; text: as
+                            // asked
+    LP_EVENT_HEAL_ASKED,    // fault: undo it now
+    LP_EVENT_FAULTS_LOCKED, // .is_ok: all faults are undone and new ones barred, until it is false
+    LP_EVENT_FAULT_ACTIVE,  // fault, incarnation, .run: its effect was seen; text says what
+    LP_EVENT_FAULT_FAILED,  // fault: could not be injected, nothing of it is left; text
+    LP_EVENT_FAULT_HEALED,  // fault: undone, nothing of it is left
     // Hosts. Host 0 is this machine.
     LP_EVENT_HOST_UP,   // host, .host
     LP_EVENT_HOST_DEAD, // host, confirmed: nothing of it runs any more
@@ -67,6 +76,7 @@ struct lp_event {
     uint32_t infra, service, node, app, host; // ids; LP_NONE where not meant
     uint32_t incarnation;
     uint32_t image;
+    uint32_t fault;
     uint32_t run;   // which start of the application is meant, counted per node
     int32_t status; // exit status: 0..255 exit code, 256 + signal when killed, LP_STATUS_UNKNOWN
     uint32_t replicas;
@@ -76,6 +86,7 @@ struct lp_event {
         struct lp_service_want service_want; // SERVICE_SET
         struct lp_app_want app_want;         // APP_SET
         struct lp_host_facts host_facts;     // HOST_UP
+        struct lp_fault_spec fault_spec;     // FAULT_ASKED
     };
     const char *text; // for people, or NULL; lent. lp_step never reads it
 };

@@ -29,6 +29,8 @@ enum {
     LP_RECIPE_FILE_BYTES_MAX = 64 * 1024 * 1024, // one source file of a build recipe
     LP_TEMPLATE_BYTES_MAX = 4 * 1024 * 1024,     // a rendered template
 
+    LP_FAULTS_MAX = 256, // on purpose, at a time
+
     LP_PLAN_CAPACITY = 512, // orders of one step; what a full plan leaves over is part of the state
 
     // The controller's tables, unless the configuration says otherwise.
