@@ -45,7 +45,7 @@ struct daemon {
     int signal_fd;
     const char *log_path;
     int64_t housekept_ms;
-    bool is_journal_failing;
+    bool is_journal_failing, is_socket_doubted, is_socket_failing;
 };
 
 static int64_t clock_now_ms(void *context)
@@ -188,9 +188,23 @@ static int wait_ms(const struct daemon *daemon)
 static void signals_take(struct daemon *daemon)
 {
     struct signalfd_siginfo info;
-    while (read(daemon->signal_fd, &info, sizeof(info)) == sizeof(info))
+    while (read(daemon->signal_fd, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo != SIGHUP) // a terminal that closed is no reason to end
             daemon->api.is_ending = true;
+        daemon->is_socket_doubted = true;
+    }
+}
+
+static void socket_heal(struct daemon *daemon)
+{
+    struct lp_err err;
+    int result = lp_server_heal(daemon->server, &err);
+    bool was_failing = daemon->is_socket_failing;
+    daemon->is_socket_doubted = daemon->is_socket_failing = result < 0;
+    if (result < 0 && !was_failing)
+        lp_daemon_log("%s; it is tried again", err.text);
+    else if (result > 0)
+        lp_daemon_log("somebody removed limpet.sock: it was made anew");
 }
 
 static void housekeep(struct daemon *daemon)
@@ -199,6 +213,7 @@ static void housekeep(struct daemon *daemon)
     if (now_ms - daemon->housekept_ms < HOUSEKEEPING_MS)
         return;
     daemon->housekept_ms = now_ms;
+    daemon->is_socket_doubted = true; // where the root cannot be watched
     if (daemon->config->has_log_file)
         lp_daemon_log_rotate(daemon->log_path);
     malloc_trim(0);
@@ -208,18 +223,22 @@ static void loop(struct daemon *daemon)
 {
     while (!daemon->api.is_ending) {
         struct pollfd waits[WAITS_MAX];
-        int fds[WAITS_MAX - 2];
+        int fds[WAITS_MAX - 3];
         // A failing journal makes the drivers' news wait; their handles would not let us rest.
         size_t count =
-            daemon->is_journal_failing ? 0 : lp_engine_wait_fds(daemon->engine, fds, WAITS_MAX - 2);
+            daemon->is_journal_failing ? 0 : lp_engine_wait_fds(daemon->engine, fds, WAITS_MAX - 3);
         for (size_t i = 0; i < count; i++)
             waits[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
         waits[count] = (struct pollfd){.fd = daemon->signal_fd, .events = POLLIN};
         waits[count + 1] =
             (struct pollfd){.fd = lp_server_wait_fd(daemon->server), .events = POLLIN};
-        poll(waits, count + 2, wait_ms(daemon));
+        waits[count + 2] =
+            (struct pollfd){.fd = lp_server_watch_fd(daemon->server), .events = POLLIN};
+        poll(waits, count + 3, wait_ms(daemon));
         if (waits[count].revents)
             signals_take(daemon);
+        if (waits[count + 2].revents || daemon->is_socket_doubted)
+            socket_heal(daemon);
         tick(daemon);
         lp_server_turn(daemon->server);
         housekeep(daemon);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,7 +26,8 @@ enum {
     CONNECTION_IDLE_S = 30,
     BODIES_BYTES_MAX = 2 * LP_API_BODY_MAX, // of all calls that are coming in
     WAITERS_MAX = 64,
-    LOOK_AGAIN_MS = 25, // a waiting call looks at the journal at most so often
+    HEAL_LEAVE_MS = 200, // for answers that are on their way when the socket is made anew
+    LOOK_AGAIN_MS = 25,  // a waiting call looks at the journal at most so often
     QUERY_MAX = 16,
 };
 
@@ -51,6 +53,8 @@ struct lp_server {
     struct exchange *exchanges;
     size_t body_bytes, waiter_count, exchange_count;
     int wait_fd, root_fd;
+    int watch_fd; // of the root, whose socket somebody may remove; -1: cannot be watched
+    struct stat socket_facts; // of the socket that is ours
     bool is_finishing;
 };
 
@@ -237,8 +241,7 @@ static struct sockaddr_un address_of(int root_fd)
     return address;
 }
 
-LP_MUST_CHECK static int listen_open(const struct lp_server *server, int *ret_fd,
-                                     struct lp_err *err)
+LP_MUST_CHECK static int listen_open(struct lp_server *server, int *ret_fd, struct lp_err *err)
 {
     struct sockaddr_un address = address_of(server->root_fd);
     LP_OWNS_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -248,7 +251,8 @@ LP_MUST_CHECK static int listen_open(const struct lp_server *server, int *ret_fd
     mode_t mask = umask(0177);
     int bound = bind(fd, (struct sockaddr *)&address, sizeof(address));
     umask(mask);
-    if (bound < 0 || listen(fd, CONNECTIONS_MAX) < 0)
+    if (bound < 0 || listen(fd, CONNECTIONS_MAX) < 0 ||
+        fstatat(server->root_fd, "limpet.sock", &server->socket_facts, AT_SYMLINK_NOFOLLOW) < 0)
         return lp_err_set(err, LP_EIO, "listen at %s/limpet.sock: %s", server->api->root,
                           strerror(errno));
     *ret_fd = lp_fd_take(&fd);
@@ -266,6 +270,7 @@ LP_MUST_CHECK static int daemon_start(struct lp_server *server, struct lp_err *e
     LP_OWNS_FD int listen_fd = -1;
     if (listen_open(server, &listen_fd, err) < 0)
         return err->code;
+    server->wait_fd = -1;
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         take, server, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
@@ -286,6 +291,10 @@ int lp_server_open(struct lp_api *api, struct lp_server **ret_server, struct lp_
 {
     struct lp_server *server = lp_heap_take(sizeof(*server));
     server->api = api;
+    server->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (server->watch_fd >= 0)
+        (void)inotify_add_watch(server->watch_fd, api->root,
+                                IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO);
     server->root_fd = open(api->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int code = server->root_fd < 0
                    ? lp_err_set(err, LP_EIO, "open %s: %s", api->root, strerror(errno))
@@ -293,11 +302,43 @@ int lp_server_open(struct lp_api *api, struct lp_server **ret_server, struct lp_
     if (code < 0) {
         if (server->root_fd >= 0)
             close(server->root_fd);
+        if (server->watch_fd >= 0)
+            close(server->watch_fd);
         lp_heap_free(server);
         return code;
     }
     *ret_server = server;
     return 0;
+}
+
+int lp_server_watch_fd(const struct lp_server *server)
+{
+    return server->watch_fd;
+}
+
+static bool is_reachable(const struct lp_server *server)
+{
+    struct stat facts;
+    return fstatat(server->root_fd, "limpet.sock", &facts, AT_SYMLINK_NOFOLLOW) == 0 &&
+           facts.st_dev == server->socket_facts.st_dev &&
+           facts.st_ino == server->socket_facts.st_ino;
+}
+
+int lp_server_heal(struct lp_server *server, struct lp_err *err)
+{
+    char news[4096];
+    while (server->watch_fd >= 0 && read(server->watch_fd, news, sizeof(news)) > 0)
+        ; // which name it was does not matter: the socket is looked at
+    if (server->daemon && is_reachable(server))
+        return 0;
+    if (server->daemon) {
+        lp_server_finish(server, HEAL_LEAVE_MS);
+        MHD_stop_daemon(server->daemon);
+        server->daemon = NULL;
+        server->is_finishing = false;
+    }
+    int code = daemon_start(server, err);
+    return code < 0 ? code : 1;
 }
 
 int lp_server_wait_fd(const struct lp_server *server)
@@ -316,6 +357,8 @@ int lp_server_wait_ms(const struct lp_server *server)
 {
     MHD_UNSIGNED_LONG_LONG own_ms;
     int64_t wait_ms = INT32_MAX, now_ms = lp_engine_now_ms(server->api->engine);
+    if (!server->daemon)
+        return HEAL_LEAVE_MS;
     if (MHD_get_timeout(server->daemon, &own_ms) == MHD_YES && own_ms < INT32_MAX)
         wait_ms = (int64_t)own_ms;
     for (const struct exchange *e = server->exchanges; e; e = e->next)
@@ -326,6 +369,8 @@ int lp_server_wait_ms(const struct lp_server *server)
 
 void lp_server_turn(struct lp_server *server)
 {
+    if (!server->daemon)
+        return; // its socket could not be made anew yet
     int64_t now_ms = server->waiter_count ? lp_engine_now_ms(server->api->engine) : 0;
     for (struct exchange *e = server->exchanges; server->waiter_count && e; e = e->next)
         if (e->is_waiting && (server->is_finishing || now_ms >= due_ms(server, e))) {
@@ -352,7 +397,10 @@ void lp_server_close(struct lp_server *server)
     server->is_finishing = true;
     lp_server_turn(server); // none may be suspended when the daemon is stopped
     unlinkat(server->root_fd, "limpet.sock", 0);
-    MHD_stop_daemon(server->daemon);
+    if (server->daemon)
+        MHD_stop_daemon(server->daemon);
+    if (server->watch_fd >= 0)
+        close(server->watch_fd);
     close(server->root_fd);
     lp_heap_free(server);
 }

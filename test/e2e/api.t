@@ -35,6 +35,20 @@ done < <(grep -E '^(ok|bad) ' "$work/tap")
 grep -vE '^(ok|bad) ' "$work/tap"
 like "$(tail -n 1 "$work/tap")" '^# end$' "the calls came to their end"
 within 5 test ! -e "$root/limpet.sock"; ok $? "shutdown ends the daemon"
+lp daemon --background >/dev/null
+pid=$(cat "$root/lock")
+lp events -f -n 1 >/dev/null 2>&1 &
+follower=$!
+sleep 0.2
+rm "$root/limpet.sock"
+within 5 lp status; ok $? "a socket that somebody removed is made anew"
+is "$(cat "$root/lock")" "$pid" "by the same daemon"
+is "$(stat -c %a "$root/limpet.sock")" 600 "and is root's alone"
+mv "$root/limpet.sock" "$root/elsewhere"
+within 5 lp status; ok $? "one that was moved away, too"
+rm -f "$root/elsewhere"
+kill $follower 2>/dev/null; wait $follower 2>/dev/null
+lp shutdown >/dev/null
 is "$(grep -rl hunter2 "$root" --include=journal.db* --include=daemon.log 2>/dev/null)" "" "the secret is in no journal and no log"
 lp daemon --background >/dev/null
 finish
