@@ -146,14 +146,30 @@ static void healthy_checks_keep_their_phase(void **state)
     int64_t first = 0;
     for (uint32_t node = 0; node < 20; node++) {
         watch.node = node;
-        int64_t next = lp_check_next_ms(&watch, 5000);
-        assert_true(next > 5000 && next <= 6000);
-        assert_int_equal(lp_check_next_ms(&watch, next), next + 1000);
-        assert_int_equal(lp_check_next_ms(&watch, next + 3), next + 1000); // no drift
+        watch.begun_us = 5000 * 1000;
+        int64_t next = lp_check_next_ms(&watch, 5001);
+        assert_true(next > 5500 && next <= 6500);
+        watch.begun_us = next * 1000;
+        assert_int_equal(lp_check_next_ms(&watch, next + 1), next + 1000);
+        watch.begun_us = (next + 3) * 1000; // begun late: no drift
+        assert_int_equal(lp_check_next_ms(&watch, next + 900), next + 1000);
         is_spread |= node > 0 && next != first;
         first = node ? first : next;
     }
     assert_true(is_spread);
+}
+
+static void a_check_as_long_as_the_interval_is_followed_at_once(void **state)
+{
+    (void)state;
+    struct lp_watch watch = {.node = 7, .interval_ms = 1000, .has_succeeded = true};
+    watch.begun_us = 5000 * 1000;
+    int64_t begun_ms = lp_check_next_ms(&watch, 5001);
+    watch.begun_us = begun_ms * 1000 + 400;
+    assert_int_equal(lp_check_next_ms(&watch, begun_ms + 1001), begun_ms + 1001);
+    watch.begun_us = (begun_ms + 1001) * 1000; // and comes back to its phase
+    assert_int_equal(lp_check_next_ms(&watch, begun_ms + 1004), begun_ms + 2000);
+    assert_int_equal(lp_check_next_ms(&watch, begun_ms + 9999), begun_ms + 9999);
 }
 
 static void what_is_news_is_told(void **state)
@@ -186,6 +202,7 @@ int main(void)
         cmocka_unit_test(a_ping_sums_to_nothing),
         cmocka_unit_test(readiness_is_looked_for_at_most_a_tenth_late),
         cmocka_unit_test(healthy_checks_keep_their_phase),
+        cmocka_unit_test(a_check_as_long_as_the_interval_is_followed_at_once),
         cmocka_unit_test(what_is_news_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
