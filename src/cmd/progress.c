@@ -68,13 +68,49 @@ static bool is_trouble(const char *kind, const json_t *body)
     return strcmp(kind, "reading") == 0 && !json_is_true(json_object_get(body, "is_ok"));
 }
 
+static void trouble_set(struct lp_progress *progress, const char *subject, const char *text)
+{
+    json_object_del(progress->troubles, subject); // the last one said stands last
+    json_object_set_new(progress->troubles, subject, json_string(text));
+}
+
+// What Limpet ends itself does not explain anything: what it did it for was said before.
+static void order_note(struct lp_progress *progress, const char *kind, const char *subject)
+{
+    static const char *const kinds[] = {"stop-node", "fence-node", "remove-node", "stop-app",
+                                        "kill-app"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            json_object_set_new(progress->ordered, subject, json_true());
+}
+
+static bool is_of_order(const struct lp_progress *progress, const char *kind, const char *subject)
+{
+    bool is_node = strcmp(kind, "node-dead") == 0;
+    if (!is_node && strcmp(kind, "app-exited") != 0)
+        return false;
+    bool is_ordered = json_object_get(progress->ordered, subject) != NULL;
+    json_object_del(progress->ordered, subject);
+    // With a node that is killed its applications end, too.
+    LP_OWNS_STR struct lp_str node = {0};
+    const char *slash = is_node ? NULL : strrchr(subject, '/');
+    if (slash)
+        lp_str_add_n(&node, subject, (size_t)(slash - subject));
+    return is_ordered || (slash && json_object_get(progress->ordered, lp_str_text(&node)));
+}
+
 static void event_note(struct lp_progress *progress, const json_t *event)
 {
     const char *kind = lp_json_text(event, "kind"), *subject = lp_json_text(event, "subject");
     const json_t *body = json_object_get(event, "body");
     const char *sentence = lp_json_text(event, "sentence");
-    if (strcmp(lp_json_text(event, "record"), "event") != 0 || !is_ours(progress, subject))
+    if (!is_ours(progress, subject))
         return;
+    if (strcmp(lp_json_text(event, "record"), "event") != 0) {
+        order_note(progress, kind, subject);
+        return;
+    }
+    bool is_ordered = is_of_order(progress, kind, subject);
     if (strncmp(kind, "image-", 6) == 0 && strcmp(kind, "image-set") != 0)
         image_note(progress, kind, body, sentence);
     else if (strcmp(kind, "published") == 0 && lp_json_text(body, "text")[0])
@@ -82,8 +118,8 @@ static void event_note(struct lp_progress *progress, const json_t *event)
                             json_string(lp_json_text(body, "text")));
     else if (strcmp(kind, "published") == 0 || strcmp(kind, "network-ready") == 0)
         json_object_del(progress->troubles, progress->infra);
-    else if (is_trouble(kind, body))
-        json_object_set_new(progress->troubles, subject, json_string(sentence));
+    else if (!is_ordered && is_trouble(kind, body))
+        trouble_set(progress, subject, sentence);
 }
 
 LP_MUST_CHECK static int news_read(struct lp_progress *progress)
@@ -289,6 +325,7 @@ int lp_progress_turn(struct lp_progress *progress)
         progress->start_ms = now_ms;
         progress->troubles = json_object();
         progress->images = json_object();
+        progress->ordered = json_object();
     } else {
         nanosleep(&(struct timespec){.tv_nsec = TURN_MS * 1000000L}, NULL);
     }
@@ -322,6 +359,7 @@ void lp_progress_end(struct lp_progress *progress)
     json_decref(progress->nodes);
     json_decref(progress->troubles);
     json_decref(progress->images);
+    json_decref(progress->ordered);
     *progress = (struct lp_progress){0};
 }
 

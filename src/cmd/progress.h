@@ -20,6 +20,7 @@ struct lp_progress { // {0} with the first four is ready for lp_progress_turn
     json_t *nodes;    // of it
     json_t *troubles; // subject -> what went wrong last
     json_t *images;   // image -> what is being done
+    json_t *ordered;  // subject -> true: Limpet itself has ended it, and it is not over yet
     size_t drawn;     // lines on the terminal
     unsigned turns;
 };

@@ -55,4 +55,17 @@ within 15 sh -c "$LIMPET --root $root why greedy-1 | grep -q 'lack of memory'"; 
 like "$(lp plan --if 'node web-1 lost')" 'starts? web-1' "plan --if says what would be done"
 lp restart crash-1 >/dev/null; is $? 0 "a person's restart begins anew"
 lp down heal >/dev/null; is $? 0 "down succeeds although nodes gave up"
+cat >"$work/loop.yaml" <<'Y'
+name: loop
+services:
+  web:
+    image: host
+    command: [sh, -c, "sleep 0.05; exit 7"]
+    healthcheck: {test: [TCP, 81], interval: 1s, start_period: 1m}
+    deploy: {restart_policy: {delay: 20ms}}
+Y
+out=$(lp up "$work/loop.yaml" --wait=6 2>&1); is $? 3 "an application that always ends is not healthy"
+like "$out" 'web in web-1 ended with exit code 7' "and its own end is told, not that of the node it was in"
+lp events -n 500 --infra loop | grep -q 'kills web-1'; ok $? "though its node was killed, too"
+lp down loop >/dev/null
 finish
