@@ -193,6 +193,17 @@ long long lp_json_number(const json_t *object, const char *key)
     return json_integer_value(json_object_get(object, key));
 }
 
+bool lp_json_holds(const json_t *array, const json_t *value)
+{
+    size_t i;
+    const json_t *item;
+    json_array_foreach (array, i, item) {
+        if (json_equal(item, value))
+            return true;
+    }
+    return false;
+}
+
 const char *lp_json_print(struct lp_cmd *cmd, const json_t *value)
 {
     LP_OWNS_TEXT char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);

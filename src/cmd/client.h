@@ -33,6 +33,8 @@ LP_MUST_CHECK int lp_client_get(struct lp_client *client, json_t **ret_body, str
 // Text or number of a member; "" and 0 when it is absent.
 const char *lp_json_text(const json_t *object, const char *key);
 long long lp_json_number(const json_t *object, const char *key);
+// Does the array hold this value?
+bool lp_json_holds(const json_t *array, const json_t *value);
 // The object as text, in cmd's arena.
 const char *lp_json_print(struct lp_cmd *cmd, const json_t *value);
 // Print for -o json: compact, with a newline.

@@ -113,10 +113,7 @@ static void event_note(struct lp_progress *progress, const json_t *event)
     bool is_ordered = is_of_order(progress, kind, subject);
     if (strncmp(kind, "image-", 6) == 0 && strcmp(kind, "image-set") != 0)
         image_note(progress, kind, body, sentence);
-    else if (strcmp(kind, "published") == 0 && lp_json_text(body, "text")[0])
-        json_object_set_new(progress->troubles, progress->infra,
-                            json_string(lp_json_text(body, "text")));
-    else if (strcmp(kind, "published") == 0 || strcmp(kind, "network-ready") == 0)
+    else if (strcmp(kind, "network-ready") == 0)
         json_object_del(progress->troubles, progress->infra);
     else if (!is_ordered && is_trouble(kind, body))
         trouble_set(progress, subject, sentence);
@@ -403,6 +400,8 @@ void lp_progress_tell_unwell(const struct lp_progress *progress)
         lp_text_fit(&shown, lp_str_text(&line), 2000);
         fprintf(stderr, "%s\n", lp_str_text(&shown));
     }
+    if (lp_json_text(progress->row, "trouble")[0])
+        fprintf(stderr, "  %s\n", lp_json_text(progress->row, "trouble"));
     json_object_foreach (progress->troubles, subject, text) {
         if (!strchr(subject, '/'))
             fprintf(stderr, "  %s\n", json_string_value(text));

@@ -74,7 +74,10 @@ static void services_print(struct lp_cmd *cmd, const json_t *services, const cha
         if (strcmp(lp_json_text(service, "infrastructure"), infra) != 0)
             continue;
         json_array_foreach (json_object_get(service, "ports"), k, port) {
-            lp_str_printf(&ports, "%s%s", k ? ", " : "", json_string_value(port));
+            lp_str_printf(&ports, "%s%s%s", k ? ", " : "", json_string_value(port),
+                          lp_json_holds(json_object_get(service, "unpublished"), port)
+                              ? " (not published)"
+                              : "");
         }
         if (json_is_true(json_object_get(service, "is_braked")))
             lp_str_add(&ports, ports.bytes ? "  (braked: most nodes failed)"
@@ -113,6 +116,8 @@ static void status_print(struct lp_cmd *cmd, const json_t *infras, const json_t 
                lp_json_number(infra, "healthy"), lp_json_number(infra, "wanted"),
                lp_json_text(infra, "network"), lp_time_ago(cmd, lp_json_number(infra, "since")));
         lp_str_release(&line);
+        if (lp_json_text(infra, "trouble")[0])
+            printf("  %s\n", lp_json_text(infra, "trouble"));
         services_print(cmd, services, name);
     }
     if (json_array_size(infras) == 0 && !cmd->is_quiet)
@@ -178,7 +183,7 @@ const struct lp_verb lp_verb_status = {
     .usage = "[INFRASTRUCTURE] [-o json]",
     .help =
         "With -o json: an array of objects with infrastructure, state, services, nodes, healthy,\n"
-        "wanted, gave_up, network, since and is_settled.",
+        "wanted, gave_up, network, since, is_settled and trouble.",
     .run = status_run,
     .most = 1,
 };

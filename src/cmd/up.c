@@ -36,8 +36,10 @@ static const char *url_of(struct lp_cmd *cmd, const char *port)
     const char *arrow = strstr(port, "->");
     size_t bytes = arrow ? (size_t)(arrow - port) : strlen(port);
     const char *host = lp_arena_text_n(cmd->arena, port, bytes);
-    if (lp_text_starts(host, "0.0.0.0:"))
-        host = lp_arena_printf(cmd->arena, "localhost%s", host + strlen("0.0.0.0"));
+    static const char *const all[] = {"*:", "0.0.0.0:", "[::]:"};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        if (lp_text_starts(host, all[i]))
+            host = lp_arena_printf(cmd->arena, "localhost:%s", host + strlen(all[i]));
     const char *inner = arrow ? arrow + 2 : "";
     if (lp_text_ends(port, "/udp"))
         return lp_arena_printf(cmd->arena, "%s (udp)", host);
@@ -50,29 +52,9 @@ static const char *url_of(struct lp_cmd *cmd, const char *port)
     return host;
 }
 
-// What keeps ports from being published, as the daemon said it last; "" when nothing does.
-static const char *ports_trouble(const struct lp_progress *progress)
-{
-    const char *text = lp_json_text(progress->troubles, progress->infra);
-    return strstr(text, "cannot be published") ? text : "";
-}
-
-// Whether the trouble speaks of the port "127.0.0.1:8080->80".
-static bool is_unpublished(struct lp_cmd *cmd, const char *trouble, const char *port)
-{
-    const char *arrow = strstr(port, "->");
-    size_t bytes = arrow ? (size_t)(arrow - port) : strlen(port);
-    const char *host = lp_arena_text_n(cmd->arena, port, bytes);
-    const char *colon = strrchr(host, ':');
-    const char *number = colon ? colon + 1 : host;
-    const char *protocol = lp_text_ends(port, "/udp") ? "udp" : "tcp";
-    return strstr(trouble, lp_arena_printf(cmd->arena, "port %s (%s on ", number, protocol));
-}
-
 static void ports_print(const struct lp_progress *progress)
 {
     struct lp_cmd *cmd = progress->cmd;
-    const char *trouble = ports_trouble(progress);
     json_t *services = NULL;
     const json_t *service, *port;
     size_t i, k;
@@ -81,7 +63,7 @@ static void ports_print(const struct lp_progress *progress)
         return; // the summary goes without
     json_array_foreach (services, i, service) {
         json_array_foreach (json_object_get(service, "ports"), k, port) {
-            if (!is_unpublished(cmd, trouble, json_string_value(port)))
+            if (!lp_json_holds(json_object_get(service, "unpublished"), port))
                 printf("%s answers at %s\n", lp_json_text(service, "service"),
                        url_of(cmd, json_string_value(port)));
         }
@@ -89,16 +71,20 @@ static void ports_print(const struct lp_progress *progress)
     json_decref(services);
 }
 
-static void summary_print(const struct lp_progress *progress)
+// Every node is healthy; a port that somebody else has is told apart, because what is wrong then
+// is outside of the infrastructure.
+static int summary_print(const struct lp_progress *progress)
 {
     struct lp_cmd *cmd = progress->cmd;
     struct lp_table table = {.columns = 3};
     size_t i, count = json_array_size(progress->nodes);
     const json_t *node;
-    if (ports_trouble(progress)[0])
-        fprintf(stderr, "limpet up: %s\n", ports_trouble(progress));
+    const char *trouble = lp_json_text(progress->row, "trouble");
+    int status = trouble[0] ? LP_EXIT_NOT_HEALTHY : LP_EXIT_DONE;
+    if (trouble[0])
+        fprintf(stderr, "limpet up: %s\n", trouble);
     if (cmd->is_quiet)
-        return;
+        return status;
     printf("%s is up: %zu node%s healthy after %s\n", progress->infra, count, count == 1 ? "" : "s",
            lp_time_span(cmd, lp_time_now_ms() - progress->start_ms));
     lp_table_add(cmd, &table,
@@ -116,6 +102,7 @@ static void summary_print(const struct lp_progress *progress)
     if (count > SUMMARY_NODES_MAX)
         printf("… and %zu more; limpet ps lists them\n", count - SUMMARY_NODES_MAX);
     ports_print(progress);
+    return status;
 }
 
 static int unwell(struct lp_progress *progress, int64_t limit_ms)
@@ -166,10 +153,8 @@ static int wait_healthy(struct lp_progress *progress, int64_t limit_ms)
             continue;
         lp_progress_erase(progress);
         lp_progress_catch_up(progress);
-        if (is_healthy) {
-            summary_print(progress);
-            return LP_EXIT_DONE;
-        }
+        if (is_healthy)
+            return summary_print(progress);
         if (lp_interrupt_came() && !is_at_rest && !is_over) {
             fprintf(stderr, "limpet up: not waiting any longer; %s goes on coming up\n",
                     progress->infra);
@@ -229,7 +214,7 @@ const struct lp_verb lp_verb_up = {
     .help = "Only what differs from the file is touched. Without FILE: limpet.yaml, compose.yaml\n"
             "or docker-compose.yml of the working folder; ${VARIABLES} come from the environment\n"
             "and from the .env beside the file. Starts the daemon when none runs. Ends with 3\n"
-            "when not all is healthy in time, and says who is not and why.",
+            "when not all is healthy in time or a port is not published, and says what and why.",
     .options = options,
     .run = run,
     .most = 1,

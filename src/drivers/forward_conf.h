@@ -16,7 +16,7 @@
 struct lp_str;
 
 enum {
-    LP_FORWARD_PORTS_MAX = 1024,
+    LP_FORWARD_PORTS_MAX = 4096,     // listening sockets
     LP_FORWARD_BACKENDS_MAX = 10000, // of one port
     LP_FORWARD_CONF_BYTES_MAX = 4 * 1024 * 1024,
     LP_FORWARD_HOST_BYTES = 46, // an IPv6 address as text

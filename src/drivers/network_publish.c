@@ -39,6 +39,28 @@ int lp_network_names_write(struct lp_network_driver *driver, struct lp_infra_net
     return 0;
 }
 
+// Each port as often as it is listened on: "all addresses" are those of IPv4 and, where the
+// machine has it, of IPv6.
+static size_t ports_spread(const struct lp_order *order, struct lp_arena *arena,
+                           struct lp_port_entry **ret_ports)
+{
+    bool has_ipv6 = access("/proc/net/if_inet6", F_OK) == 0;
+    size_t count = 0;
+    *ret_ports = lp_arena_new_array(arena, struct lp_port_entry, 2 * order->port_count + 1);
+    for (size_t i = 0; i < order->port_count; i++) {
+        struct lp_port_entry *port = &(*ret_ports)[count++];
+        *port = order->ports[i];
+        if (port->host_ip)
+            continue;
+        port->host_ip = "0.0.0.0";
+        if (has_ipv6) {
+            (*ret_ports)[count] = *port;
+            (*ret_ports)[count++].host_ip = "::";
+        }
+    }
+    return count;
+}
+
 int lp_network_ports_write(struct lp_network_driver *driver, struct lp_infra_net *row,
                            const struct lp_order *order, struct lp_err *err)
 {
@@ -51,9 +73,12 @@ int lp_network_ports_write(struct lp_network_driver *driver, struct lp_infra_net
         (void)unlink(lp_network_file(&driver->env, row->mark.name, "forward.conf").text);
         return 0;
     }
+    LP_OWNS_ARENA struct lp_arena arena = {0};
     LP_OWNS_STR struct lp_str text = {0};
-    lp_forward_conf_print(lp_place_netns(&driver->env, row->mark.name).text, row->revision,
-                          order->ports, order->port_count, &text);
+    struct lp_port_entry *ports;
+    size_t count = ports_spread(order, &arena, &ports);
+    lp_forward_conf_print(lp_place_netns(&driver->env, row->mark.name).text, row->revision, ports,
+                          count, &text);
     int code = lp_file_write(lp_network_file(&driver->env, row->mark.name, "forward.conf").text,
                              lp_str_text(&text), text.bytes, 0600, err);
     if (code < 0)
@@ -139,7 +164,7 @@ static void trouble_print(const struct lp_forward_status *status, struct lp_str 
     for (size_t i = 0; i < status->trouble_count; i++) {
         const struct lp_forward_trouble *trouble = &status->troubles[i];
         char holder[64];
-        lp_str_printf(ret_text, "%sport %u (%s on %s) cannot be published", i ? "; " : "",
+        lp_str_printf(ret_text, "%sport %u (%s on %s) " LP_PORT_TROUBLE, i ? "; " : "",
                       trouble->host_port, trouble->is_udp ? "udp" : "tcp", trouble->host);
         if (lp_port_find_holder(trouble->host_port, trouble->is_udp, holder, sizeof(holder)))
             lp_str_printf(ret_text, ": %s has it", holder);

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "model/order.h"
 
 void lp_catalog_init(struct lp_catalog *catalog, const struct lp_limits *limits)
 {
@@ -28,6 +29,8 @@ void lp_catalog_release(struct lp_catalog *catalog)
         next = v->next;
         version_free(v);
     }
+    for (uint32_t i = 0; i < catalog->limits.infras; i++)
+        lp_str_release(&catalog->infras[i].trouble);
     lp_heap_free(catalog->infras);
     lp_heap_free(catalog->services);
     lp_heap_free(catalog->images);
@@ -87,6 +90,16 @@ static void service_set(struct lp_catalog *catalog, const struct lp_event *event
         row->version ? lp_descriptor_find_service(row->version->descriptor, row->name) : NULL;
 }
 
+static void published(struct lp_catalog *catalog, const struct lp_event *event)
+{
+    if (event->infra >= catalog->limits.infras)
+        return;
+    struct lp_str *trouble = &catalog->infras[event->infra].trouble;
+    lp_str_clear(trouble);
+    if (event->text && strstr(event->text, LP_PORT_TROUBLE))
+        lp_str_add(trouble, event->text);
+}
+
 int lp_catalog_fold(struct lp_catalog *catalog, const struct lp_event *event, struct lp_err *err)
 {
     switch (event->kind) {
@@ -99,6 +112,13 @@ int lp_catalog_fold(struct lp_catalog *catalog, const struct lp_event *event, st
         if (event->image < catalog->limits.images && event->text)
             snprintf(catalog->images[event->image].hash, sizeof(catalog->images[0].hash), "%s",
                      event->text);
+        return 0;
+    case LP_EVENT_PUBLISHED:
+        published(catalog, event);
+        return 0;
+    case LP_EVENT_NETWORK_GONE:
+        if (event->infra < catalog->limits.infras)
+            lp_str_clear(&catalog->infras[event->infra].trouble);
         return 0;
     case LP_EVENT_INFRA_UNSET:
         if (event->infra < catalog->limits.infras)

@@ -7,11 +7,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "core/state.h"
 #include "model/descriptor.h"
 #include "model/event.h"
-
-struct lp_str;
 
 struct lp_catalog_version { // one descriptor as it was applied
     struct lp_catalog_version *next;
@@ -24,6 +23,8 @@ struct lp_catalog_infra {
     char name[LP_NAME_BYTES_MAX + 1];   // "" when the slot was never used
     struct lp_catalog_version *version; // NULL once it is gone
     bool with_volumes;                  // going down, and its volumes go too
+    struct lp_str trouble; // ports that are not published, and why; "": none. Not in snapshots:
+                           // every start of the daemon publishes anew
 };
 
 struct lp_catalog_service {

@@ -71,7 +71,8 @@ LP_MUST_CHECK int lp_request_break(struct lp_engine *engine, const char *infra, 
 // LP_ECONFLICT.
 LP_MUST_CHECK int lp_view_infras(struct lp_engine *engine, const char *infra,
                                  struct lp_str *ret_json, struct lp_err *err);
-//  [{"infrastructure","state","services","nodes","healthy","wanted","network","since"}]
+//  [{"infrastructure","state","services","nodes","healthy","wanted","network","since",
+//    "is_settled","trouble"}]
 LP_MUST_CHECK int lp_view_nodes(struct lp_engine *engine, const char *infra,
                                 struct lp_str *ret_json, struct lp_err *err);
 //  [{"infrastructure","service","node","runtime","state","health","address","addresses":{net:ip},
@@ -79,7 +80,8 @@ LP_MUST_CHECK int lp_view_nodes(struct lp_engine *engine, const char *infra,
 //    "restarts","status","since"}]}]
 LP_MUST_CHECK int lp_view_services(struct lp_engine *engine, const char *infra,
                                    struct lp_str *ret_json, struct lp_err *err);
-//  [{"infrastructure","service","wanted","nodes","healthy","image","ports":["127.0.0.1:80->80"]}]
+//  [{"infrastructure","service","wanted","nodes","healthy","image","ports":["127.0.0.1:80->80"],
+//    "unpublished":[]}]
 struct lp_view_query {
     const char *infra, *node; // NULL: all; node needs infra
     uint64_t after;           // records behind this one, the first ones; 0: the last ones

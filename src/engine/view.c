@@ -1,4 +1,5 @@
 // What is, as JSON: infrastructures, services, nodes. Keys: docs/openapi.yaml.
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/places.h"
@@ -94,25 +95,51 @@ int lp_view_infras(struct lp_engine *engine, const char *infra, struct lp_str *r
         lp_str_printf(ret_json,
                       ",\"state\":\"%s\",\"services\":%u,\"nodes\":%u,\"healthy\":%u,"
                       "\"wanted\":%u,\"gave_up\":%u,\"network\":\"%s\",\"since\":%lld,"
-                      "\"is_settled\":%s}",
+                      "\"is_settled\":%s,",
                       infra_word(row, &tally), tally.services, tally.nodes, tally.healthy,
                       tally.wanted, tally.gave_up, network_words[row->network_phase & 3],
                       (long long)tally.since_ms,
                       lp_state_is_settled(engine->state, i, true) ? "true" : "false");
+        const struct lp_str *trouble = &engine->catalog.infras[i].trouble;
+        lp_view_add_text(ret_json, "trouble", trouble->bytes ? lp_str_text(trouble) : NULL);
+        lp_str_add_char(ret_json, '}');
     }
     lp_str_add_char(ret_json, ']');
     return 0;
 }
 
-static void add_ports(const struct lp_service *service, struct lp_str *json)
+// "127.0.0.1:8080->80", "[::1]:8080->80", "*:53->53/udp" for all addresses of the host.
+static void add_port(const struct lp_port *port, const char *comma, struct lp_str *json)
+{
+    const char *host = port->host_ip ? port->host_ip : "*";
+    bool is_ipv6 = strchr(host, ':') != NULL;
+    lp_str_printf(json, "%s\"%s%s%s:%u->%u%s\"", comma, is_ipv6 ? "[" : "", host,
+                  is_ipv6 ? "]" : "", port->host_port, port->node_port, port->is_udp ? "/udp" : "");
+}
+
+// Does the trouble tell of this port? On all addresses: of one family at least.
+static bool is_unpublished(const struct lp_port *port, const char *trouble)
+{
+    char head[128];
+    snprintf(head, sizeof(head), "port %u (%s on %s", port->host_port, port->is_udp ? "udp" : "tcp",
+             port->host_ip ? port->host_ip : "");
+    size_t bytes = strlen(head);
+    if (port->host_ip)
+        head[bytes++] = ')'; // "1.2.3.4" is not "1.2.3.40"
+    for (const char *at = trouble; (at = strstr(at, "port ")); at++)
+        if (strncmp(at, head, bytes) == 0)
+            return true;
+    return false;
+}
+
+// All that are published; with a trouble, those of them that could not be.
+static void add_ports(const struct lp_service *service, const char *trouble, struct lp_str *json)
 {
     bool is_first = true;
     for (size_t i = 0; i < service->port_count; i++) {
         const struct lp_port *port = &service->ports[i];
-        if (port->host_port)
-            lp_str_printf(json, "%s\"%s:%u->%u%s\"", comma_once(&is_first),
-                          port->host_ip ? port->host_ip : "0.0.0.0", port->host_port,
-                          port->node_port, port->is_udp ? "/udp" : "");
+        if (port->host_port && (!trouble || is_unpublished(port, trouble)))
+            add_port(port, comma_once(&is_first), json);
     }
 }
 
@@ -140,7 +167,11 @@ int lp_view_services(struct lp_engine *engine, const char *infra, struct lp_str 
                          entry->service ? entry->service->image.reference : NULL);
         lp_str_add(ret_json, ",\"ports\":[");
         if (entry->service)
-            add_ports(entry->service, ret_json);
+            add_ports(entry->service, NULL, ret_json);
+        lp_str_add(ret_json, "],\"unpublished\":[");
+        if (entry->service)
+            add_ports(entry->service, lp_str_text(&engine->catalog.infras[row->infra].trouble),
+                      ret_json);
         lp_str_add(ret_json, "]}");
     }
     lp_str_add_char(ret_json, ']');

@@ -103,7 +103,7 @@ struct lp_mount {
 };
 
 struct lp_port {
-    const char *host_ip; // NULL: 127.0.0.1 and ::1 are NOT assumed; means all (0.0.0.0)
+    const char *host_ip; // canonical text; NULL: all addresses, IPv4 and IPv6
     uint16_t host_port;  // 0: not published (expose)
     uint16_t node_port;
     bool is_udp;

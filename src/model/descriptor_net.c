@@ -82,10 +82,21 @@ static void addresses_check(struct lp_reader *reader)
     }
 }
 
+// Do they mean one address of the host? All addresses, all of one family, or one.
+static bool addresses_collide(const char *a, const char *b)
+{
+    if (!a || !b)
+        return true;
+    if ((strchr(a, ':') != NULL) != (strchr(b, ':') != NULL))
+        return false;
+    const char *all = strchr(a, ':') ? "::" : "0.0.0.0";
+    return strcmp(a, b) == 0 || strcmp(a, all) == 0 || strcmp(b, all) == 0;
+}
+
 static bool ports_collide(const struct lp_port *a, const struct lp_port *b)
 {
     return a->host_port == b->host_port && a->is_udp == b->is_udp &&
-           (!a->host_ip || !b->host_ip || strcmp(a->host_ip, b->host_ip) == 0);
+           addresses_collide(a->host_ip, b->host_ip);
 }
 
 // Rows with the same port and protocol are chained, so that only those are compared.

@@ -27,8 +27,12 @@ struct lp_name_entry { // one name that resolves, on one network
     uint32_t address;
 };
 
+// Of the text of PUBLISHED: ports that could not be had are told as "port 80 (tcp on 0.0.0.0) "
+// and these words, one after another.
+#define LP_PORT_TROUBLE "cannot be published"
+
 struct lp_port_entry {   // one published port and where it leads
-    const char *host_ip; // NULL: all
+    const char *host_ip; // NULL: all, of IPv4 and IPv6
     uint16_t host_port;
     bool is_udp;
     const char *service;

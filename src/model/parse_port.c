@@ -78,13 +78,21 @@ static bool range_parse(const char *text, struct port_range *ret_range)
            ret_range->last - ret_range->first < RANGE_MAX;
 }
 
-static bool ip_check(struct lp_reader *reader, const struct lp_yaml_node *node, const char *ip)
+// The address in its one canonical text; NULL when it is none, which is told.
+static const char *ip_read(struct lp_reader *reader, const struct lp_yaml_node *node,
+                           const char *text)
 {
-    struct in_addr address;
-    if (inet_pton(AF_INET, ip, &address) == 1)
-        return true;
-    lp_mistake_at(reader, node, "'%s' is not an IPv4 address of this host", ip);
-    return false;
+    struct in6_addr address;
+    char canonical[INET6_ADDRSTRLEN];
+    size_t bytes = strlen(text);
+    bool has_brackets = bytes > 2 && text[0] == '[' && text[bytes - 1] == ']';
+    const char *bare = has_brackets ? lp_arena_text_n(reader->arena, text + 1, bytes - 2) : text;
+    int family = has_brackets || strchr(bare, ':') ? AF_INET6 : AF_INET;
+    if (inet_pton(family, bare, &address) == 1 &&
+        inet_ntop(family, &address, canonical, sizeof(canonical)))
+        return lp_arena_text(reader->arena, canonical);
+    lp_mistake_at(reader, node, "'%s' is not an address of this host", text);
+    return NULL;
 }
 
 static void ranges_add(struct lp_reader *reader, const struct lp_yaml_node *node,
@@ -144,9 +152,9 @@ static void short_read(struct lp_reader *reader, struct lp_yaml_node *node,
     char *outer = strrchr(text, ':');
     if (outer) {
         *outer++ = '\0';
-        if (!ip_check(reader, node, text))
+        port.host_ip = ip_read(reader, node, text);
+        if (!port.host_ip)
             return;
-        port.host_ip = strcmp(text, "0.0.0.0") == 0 ? NULL : text;
     } else {
         outer = text;
     }
@@ -189,8 +197,8 @@ static void host_ip_read(struct lp_reader *reader, struct lp_yaml_node *value, v
 {
     struct port_draft *draft = into;
     const char *text = lp_parse_text(reader, value);
-    draft->is_wrong = draft->is_wrong || !text || !ip_check(reader, value, text);
-    draft->host_ip = text && strcmp(text, "0.0.0.0") != 0 ? text : NULL;
+    draft->host_ip = text ? ip_read(reader, value, text) : NULL;
+    draft->is_wrong = draft->is_wrong || !draft->host_ip;
 }
 
 static void protocol_read(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
