@@ -205,6 +205,11 @@ bool lp_state_faults_are_locked(const struct lp_state *state)
     return state->are_faults_locked;
 }
 
+uint32_t lp_state_faults_asked(const struct lp_state *state)
+{
+    return state->faults_asked;
+}
+
 const struct lp_app_row *lp_state_app(const struct lp_state *state, uint32_t node, uint32_t app)
 {
     static const struct lp_app_row idle = {0};

@@ -118,6 +118,7 @@ const struct lp_app_want *lp_state_app_want(const struct lp_state *state, uint32
                                             uint32_t app);
 const struct lp_fault_row *lp_state_fault(const struct lp_state *state, uint32_t fault);
 bool lp_state_faults_are_locked(const struct lp_state *state);
+uint32_t lp_state_faults_asked(const struct lp_state *state); // ever: the last one's number
 // Walk the nodes of a service in ascending ordinal order: start with LP_NONE, ends with LP_NONE.
 uint32_t lp_state_next_node(const struct lp_state *state, uint32_t service, uint32_t node);
 // Does every wanted thing run as wanted, and nothing else? (LP_NONE: in every infrastructure.)

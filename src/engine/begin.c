@@ -20,6 +20,8 @@ static enum lp_event_kind failure_of(enum lp_action_kind kind)
         return LP_EVENT_NODE_FAILED;
     case LP_ACTION_START_APP:
         return LP_EVENT_APP_FAILED;
+    case LP_ACTION_INJECT_FAULT:
+        return LP_EVENT_FAULT_FAILED;
     default:
         return LP_EVENT_NONE;
     }
@@ -40,6 +42,9 @@ static void put_failure(struct lp_engine *engine, const struct lp_action *action
     event.image = action->image;
     event.incarnation = action->incarnation;
     event.run = action->run;
+    event.fault = action->fault;
+    if (kind == LP_EVENT_FAULT_FAILED)
+        event.revision = action->revision;
     event.text = err->text;
     lp_engine_put(engine, &event);
 }
@@ -144,6 +149,50 @@ LP_MUST_CHECK static int fill_watch(const struct lp_engine *engine, struct lp_or
     return lp_render_pairs(&render, &order->app->environment, &order->environment, err);
 }
 
+static void peer_add(const struct lp_engine *engine, uint32_t node, struct lp_arena *arena,
+                     uint32_t *peers, size_t *count)
+{
+    struct lp_attachment *places;
+    size_t place_count = 0;
+    struct lp_err err;
+    if (lp_places_node(engine, node, arena, &places, &place_count, &err) < 0)
+        return; // it has no address: nothing can be sent to it
+    for (size_t i = 0; i < place_count; i++)
+        peers[(*count)++] = places[i].address;
+}
+
+// The addresses that a fault of the network is limited to.
+static void fill_peers(const struct lp_engine *engine, struct lp_order *order,
+                       struct lp_arena *arena)
+{
+    const struct lp_fault_spec *spec = order->fault_spec;
+    const struct lp_state *state = engine->state;
+    bool is_one = spec->peer_node < engine->limits.nodes;
+    if (!is_one && spec->peer_service >= engine->limits.services)
+        return;
+    uint32_t service = is_one ? lp_state_node(state, spec->peer_node)->service : spec->peer_service;
+    size_t most = lp_state_service(state, service)->node_count * (size_t)LP_NETWORKS_MAX;
+    uint32_t *peers = lp_arena_new_array(arena, uint32_t, most + LP_NETWORKS_MAX);
+    if (is_one)
+        peer_add(engine, spec->peer_node, arena, peers, &order->peer_count);
+    for (uint32_t n = is_one ? LP_NONE : lp_state_next_node(state, service, LP_NONE); n != LP_NONE;
+         n = lp_state_next_node(state, service, n))
+        peer_add(engine, n, arena, peers, &order->peer_count);
+    order->peers = peers;
+}
+
+LP_MUST_CHECK static int fill_fault(const struct lp_engine *engine, struct lp_order *order,
+                                    struct lp_arena *arena, struct lp_err *err)
+{
+    order->fault_spec = &lp_state_fault(engine->state, order->action.fault)->spec;
+    order->fault_text = engine->catalog.faults[order->action.fault].text;
+    bool has_node = order->action.node < engine->limits.nodes;
+    if (order->action.kind != LP_ACTION_INJECT_FAULT || !has_node)
+        return 0;
+    fill_peers(engine, order, arena);
+    return fill_node(engine, order, arena, err);
+}
+
 LP_MUST_CHECK static int fill(const struct lp_engine *engine, struct lp_order *order,
                               struct lp_arena *arena, struct lp_err *err)
 {
@@ -166,6 +215,9 @@ LP_MUST_CHECK static int fill(const struct lp_engine *engine, struct lp_order *o
         return fill_files(engine, order, arena, err);
     case LP_ACTION_START_APP:
         return fill_app(engine, order, arena, err);
+    case LP_ACTION_INJECT_FAULT:
+    case LP_ACTION_HEAL_FAULT:
+        return fill_fault(engine, order, arena, err);
     case LP_ACTION_WATCH:
         return fill_watch(engine, order, arena, err);
     default:

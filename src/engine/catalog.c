@@ -15,6 +15,7 @@ void lp_catalog_init(struct lp_catalog *catalog, const struct lp_limits *limits)
     catalog->infras = lp_heap_take(limits->infras * sizeof(*catalog->infras));
     catalog->services = lp_heap_take(limits->services * sizeof(*catalog->services));
     catalog->images = lp_heap_take(limits->images * sizeof(*catalog->images));
+    catalog->faults = lp_heap_take(LP_FAULTS_MAX * sizeof(*catalog->faults));
 }
 
 static void version_free(struct lp_catalog_version *version)
@@ -34,6 +35,9 @@ void lp_catalog_release(struct lp_catalog *catalog)
     lp_heap_free(catalog->infras);
     lp_heap_free(catalog->services);
     lp_heap_free(catalog->images);
+    for (uint32_t i = 0; catalog->faults && i < LP_FAULTS_MAX; i++)
+        lp_heap_free(catalog->faults[i].text);
+    lp_heap_free(catalog->faults);
     *catalog = (struct lp_catalog){0};
 }
 
@@ -100,6 +104,17 @@ static void published(struct lp_catalog *catalog, const struct lp_event *event)
         lp_str_add(trouble, event->text);
 }
 
+static void fault_set(struct lp_catalog *catalog, const struct lp_event *event)
+{
+    if (event->fault >= LP_FAULTS_MAX || !event->text)
+        return;
+    struct lp_catalog_fault *row = &catalog->faults[event->fault];
+    size_t bytes = strlen(event->text) + 1;
+    lp_heap_free(row->text);
+    row->text = lp_heap_take(bytes);
+    memcpy(row->text, event->text, bytes);
+}
+
 int lp_catalog_fold(struct lp_catalog *catalog, const struct lp_event *event, struct lp_err *err)
 {
     switch (event->kind) {
@@ -119,6 +134,9 @@ int lp_catalog_fold(struct lp_catalog *catalog, const struct lp_event *event, st
     case LP_EVENT_NETWORK_GONE:
         if (event->infra < catalog->limits.infras)
             lp_str_clear(&catalog->infras[event->infra].trouble);
+        return 0;
+    case LP_EVENT_FAULT_ASKED:
+        fault_set(catalog, event);
         return 0;
     case LP_EVENT_INFRA_UNSET:
         if (event->infra < catalog->limits.infras)

@@ -38,11 +38,16 @@ struct lp_catalog_image {
     char hash[65];
 };
 
+struct lp_catalog_fault {
+    char *text; // as asked: struct lp_order, fault_text; NULL when the slot was never used
+};
+
 struct lp_catalog {
     struct lp_limits limits;
     struct lp_catalog_infra *infras;     // [limits.infras]
     struct lp_catalog_service *services; // [limits.services]
     struct lp_catalog_image *images;     // [limits.images]
+    struct lp_catalog_fault *faults;     // [LP_FAULTS_MAX]
     struct lp_catalog_version *versions; // all that are alive
 };
 

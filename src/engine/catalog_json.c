@@ -46,6 +46,16 @@ void lp_catalog_print(const struct lp_catalog *catalog, const struct lp_state *s
         lp_str_printf(ret_text, "%s{\"id\":%u,\"hash\":\"%s\"}", comma, i, catalog->images[i].hash);
         comma = ",";
     }
+    lp_str_add(ret_text, "],\"faults\":[");
+    comma = "";
+    for (uint32_t i = 0; i < LP_FAULTS_MAX; i++) {
+        if (!lp_state_fault(state, i)->is_used || !catalog->faults[i].text)
+            continue;
+        lp_str_printf(ret_text, "%s{\"id\":%u,\"text\":", comma, i);
+        lp_str_add_json(ret_text, catalog->faults[i].text);
+        lp_str_add_char(ret_text, '}');
+        comma = ",";
+    }
     lp_str_add(ret_text, "]}");
 }
 
@@ -68,7 +78,7 @@ LP_MUST_CHECK static int load_events(struct lp_catalog *catalog, const json_t *l
         uint32_t id = id_of(item, "id");
         event.infra = kind == LP_EVENT_INFRA_SET ? id : id_of(item, "infra");
         event.service = id;
-        event.image = id;
+        event.image = event.fault = id;
         event.text = json_string_value(json_object_get(item, text_key));
         if (id == LP_NONE || !event.text)
             return lp_err_set(err, LP_ECORRUPT, "the snapshot's catalog lacks an id or a text");
@@ -94,6 +104,9 @@ int lp_catalog_load(struct lp_catalog *catalog, const char *json, size_t bytes, 
     if (result == 0)
         result =
             load_events(catalog, json_object_get(root, "images"), LP_EVENT_IMAGE_SET, "hash", err);
+    if (result == 0)
+        result = load_events(catalog, json_object_get(root, "faults"), LP_EVENT_FAULT_ASKED, "text",
+                             err);
     json_decref(root);
     return result;
 }

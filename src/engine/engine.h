@@ -66,6 +66,25 @@ LP_MUST_CHECK int lp_request_restart(struct lp_engine *engine, const char *infra
 LP_MUST_CHECK int lp_request_break(struct lp_engine *engine, const char *infra, const char *target,
                                    bool is_node, struct lp_err *err);
 
+// Faults on purpose (engine/request_fault.c).
+struct lp_fault_ask {
+    const char *infra; // NULL with the targets "host" and "limpet"
+    const char
+        *target; // "db-1", "db-1/mariadb", "db" (see select), "network:back", "host", "limpet"
+    const char *fault;    // "delay"
+    const char *duration; // "30s", "ever", or NULL: the kind's default
+    const char *select;   // of a service: "one" (NULL, too), "all", "2", "50%"
+    struct lp_pairs options;
+};
+// {"faults":["f7",...],"journal_seq":n}
+LP_MUST_CHECK int lp_request_fault(struct lp_engine *engine, const struct lp_fault_ask *ask,
+                                   struct lp_str *ret_json, struct lp_err *err);
+// what: "f7", "all", "host", or a target; the same JSON.
+LP_MUST_CHECK int lp_request_heal(struct lp_engine *engine, const char *infra, const char *what,
+                                  struct lp_str *ret_json, struct lp_err *err);
+LP_MUST_CHECK int lp_request_faults_lock(struct lp_engine *engine, bool is_locked,
+                                         struct lp_err *err);
+
 // Views (engine/view*.c): JSON for the API and the verbs; keys documented in docs/openapi.yaml.
 // infra NULL: all. A NULL infra with a node name that exists in several infrastructures is
 // LP_ECONFLICT.
@@ -82,6 +101,10 @@ LP_MUST_CHECK int lp_view_services(struct lp_engine *engine, const char *infra,
                                    struct lp_str *ret_json, struct lp_err *err);
 //  [{"infrastructure","service","wanted","nodes","healthy","image","ports":["127.0.0.1:80->80"],
 //    "unpublished":[]}]
+LP_MUST_CHECK int lp_view_faults(struct lp_engine *engine, const char *infra,
+                                 struct lp_str *ret_json, struct lp_err *err);
+//  {"locked","faults":[{"fault":"f7","infrastructure","application","kind","says","phase","asked",
+//    "active","until","as_asked":{"target","options":{}}}]}
 struct lp_view_query {
     const char *infra, *node; // NULL: all; node needs infra
     uint64_t after;           // records behind this one, the first ones; 0: the last ones

@@ -55,6 +55,12 @@ static const char *const event_forms[LP_EVENT_KINDS] = {
     [LP_EVENT_SCALE_SET] = "Somebody asked for %R nodes of %N.",
     [LP_EVENT_RESTART_ASKED] = "Somebody asked to restart %A.",
     [LP_EVENT_BREAK_ASKED] = "Somebody asked to kill %A.",
+    [LP_EVENT_FAULT_ASKED] = "Somebody asked to break %W: %F.",
+    [LP_EVENT_HEAL_ASKED] = "Somebody asked to heal %W (%#).",
+    [LP_EVENT_FAULTS_LOCKED] = "Faults on purpose are %K.",
+    [LP_EVENT_FAULT_ACTIVE] = "Fault %# is in effect on %W%t.",
+    [LP_EVENT_FAULT_FAILED] = "Fault %# could not be injected into %W: %T.",
+    [LP_EVENT_FAULT_HEALED] = "Fault %# of %W is undone.",
     [LP_EVENT_HOST_DEAD] = "The host is dead.",
     [LP_EVENT_IMAGE_READY] = "An image is ready.",
     [LP_EVENT_IMAGE_FAILED] = "An image could not be made: %T.",
@@ -87,6 +93,8 @@ static const char *const action_forms[LP_ACTION_KINDS] = {
     [LP_ACTION_START_APP] = "Limpet starts %A",
     [LP_ACTION_STOP_APP] = "Limpet stops %A",
     [LP_ACTION_KILL_APP] = "Limpet kills %A",
+    [LP_ACTION_INJECT_FAULT] = "Limpet injects fault %# into %W",
+    [LP_ACTION_HEAL_FAULT] = "Limpet undoes fault %# of %W",
 };
 
 struct facts {
@@ -95,6 +103,8 @@ struct facts {
     int32_t status;
     bool is_oom, is_ok;
     uint32_t replicas, incarnation;
+    uint64_t number;                        // of a fault
+    const struct lp_fault_spec *fault_spec; // FAULT_ASKED
 };
 
 static void add_field(struct lp_str *text, char field, const struct facts *facts)
@@ -108,6 +118,23 @@ static void add_field(struct lp_str *text, char field, const struct facts *facts
         break;
     case 'N':
         lp_str_add(text, facts->subject.node[0] ? facts->subject.node : "a node");
+        break;
+    case 'W': // what a fault is aimed at
+        if (facts->subject.app[0])
+            lp_str_printf(text, "%s in %s", facts->subject.app, facts->subject.node);
+        else
+            lp_str_add(text, facts->subject.node[0] ? facts->subject.node : "this host");
+        break;
+    case 'F':
+        lp_fault_print(facts->fault_spec, text);
+        lp_str_printf(text, " (f%llu)", (unsigned long long)facts->number);
+        break;
+    case '#':
+        lp_str_printf(text, "f%llu", (unsigned long long)facts->number);
+        break;
+    case 'K':
+        lp_str_add(text,
+                   facts->is_ok ? "locked: all are undone, none is let in" : "admitted again");
         break;
     case 'I':
         lp_str_add(text, facts->subject.infra);
@@ -154,6 +181,8 @@ static void event_sentence(const struct lp_record *record, struct facts *facts, 
         return;
     // The text of INFRA_SET is the whole descriptor: not for a sentence.
     facts->text = event.kind == LP_EVENT_INFRA_SET ? NULL : event.text;
+    facts->number = event.revision;
+    facts->fault_spec = &event.fault_spec;
     facts->status = event.status;
     facts->is_oom = event.is_oom;
     facts->is_ok = event.is_ok;
@@ -177,6 +206,7 @@ static void action_sentence(const struct lp_record *record, struct facts *facts,
         !action_forms[action.kind])
         return;
     facts->incarnation = action.incarnation;
+    facts->number = action.revision;
     add_form(text, action_forms[action.kind], facts);
     if (action.because.reason != LP_REASON_NONE) {
         lp_str_add(text, ", because ");

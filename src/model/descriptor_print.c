@@ -75,6 +75,15 @@ static void number_print(struct lp_str *out, const char *name, uint64_t value)
     lp_str_printf(out, "%llu", (unsigned long long)value);
 }
 
+// A switch that is on unless it is said to be off.
+static void false_print(struct lp_str *out, const char *name, bool is_off)
+{
+    if (!is_off)
+        return;
+    key(out, name);
+    lp_str_add(out, "false");
+}
+
 static void true_print(struct lp_str *out, const char *name, bool value)
 {
     if (!value)
@@ -422,6 +431,7 @@ void lp_print_service(struct lp_str *out, const struct lp_service *service, bool
         depends_print(out, &service->depends);
         pairs_print(out, "labels", &service->labels);
         time_print(out, "stop_grace_period", service->stop_grace_ms);
+        false_print(out, "breakable", service->is_unbreakable);
     }
     lp_str_add_char(out, '}');
 }

@@ -63,5 +63,11 @@ struct lp_order {
     size_t name_count;
     const struct lp_port_entry *ports; // PUBLISH
     size_t port_count;
+    // INJECT_FAULT, HEAL_FAULT: what it is, and as it was asked for:
+    // {"target":"db-1","options":{"command":"...","undo":"...","volume":"data",...}}
+    const struct lp_fault_spec *fault_spec;
+    const char *fault_text;
+    const uint32_t *peers; // INJECT_FAULT: addresses that it is limited to; none: all
+    size_t peer_count;
     bool with_volumes; // REMOVE_NETWORK: the infrastructure's named volumes go too
 };

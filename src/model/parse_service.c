@@ -81,6 +81,14 @@ static void privileged_read(struct lp_reader *reader, struct lp_yaml_node *value
     lp_parse_bool(reader, value, &draft->service->is_privileged);
 }
 
+static void breakable_read(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
+{
+    struct lp_service_draft *draft = into;
+    bool is_breakable = true;
+    lp_parse_bool(reader, value, &is_breakable);
+    draft->service->is_unbreakable = !is_breakable;
+}
+
 static const char *const capabilities[] = {"ALL",
                                            "AUDIT_CONTROL",
                                            "AUDIT_READ",
@@ -202,6 +210,7 @@ static const struct lp_key keys[] = {
     {"readiness", readiness_read, LP_KEY_OWN},
     {"restart", lp_read_restart, 0},
     {"reload", lp_read_reload, LP_KEY_OWN},
+    {"breakable", breakable_read, LP_KEY_OWN},
     {"scale", lp_read_scale, 0},
     {"deploy", lp_read_deploy, 0},
     {"stop_signal", lp_read_stop_signal, 0},

@@ -1,0 +1,386 @@
+// Faults that people ask for: who is meant, may it be broken, and as many rows as nodes are meant.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "base/rng.h"
+#include "engine/places.h"
+#include "engine/self.h"
+#include "engine/view.h"
+
+struct aim { // a fault on its way to its targets
+    struct lp_engine *engine;
+    const struct lp_fault_ask *ask;
+    struct lp_fault_spec spec;
+    uint32_t infra, service;
+    uint32_t app; // LP_NONE: the node
+    uint32_t *nodes;
+    size_t count;
+    struct lp_arena *arena;
+};
+
+static const char *option_of(const struct lp_fault_ask *ask, const char *name)
+{
+    for (size_t i = 0; i < ask->options.count; i++)
+        if (strcmp(ask->options.items[i].key, name) == 0)
+            return ask->options.items[i].value;
+    return NULL;
+}
+
+LP_MUST_CHECK static int app_find(struct aim *aim, const char *name, struct lp_err *err)
+{
+    uint16_t count = lp_state_service(aim->engine->state, aim->service)->want.app_count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct lp_app *app = lp_catalog_find_app(&aim->engine->catalog, aim->service, i);
+        bool may_be_meant = app && app->kind == LP_APP_SERVE;
+        if (!may_be_meant || (name && strcmp(app->name, name) != 0))
+            continue;
+        if (aim->app != LP_NONE)
+            return lp_err_set(err, LP_EINPUT, "%s runs several applications: name one, as in %s/%s",
+                              aim->ask->target, aim->ask->target, app->name);
+        aim->app = i;
+    }
+    if (aim->app == LP_NONE)
+        return lp_err_set(err, LP_ENOTFOUND, "%s has no application '%s'", aim->ask->target,
+                          name ? name : "");
+    return 0;
+}
+
+// "one", "all", "2" or "50%" of so many.
+LP_MUST_CHECK static int select_count(const char *select, size_t all, size_t *ret_count,
+                                      struct lp_err *err)
+{
+    char *end;
+    unsigned long number = select ? strtoul(select, &end, 10) : 1;
+    if (!select || strcmp(select, "one") == 0)
+        *ret_count = 1;
+    else if (strcmp(select, "all") == 0)
+        *ret_count = all;
+    else if (end > select && strcmp(end, "%") == 0 && number > 0 && number <= 100)
+        *ret_count = (all * number + 99) / 100;
+    else if (end > select && !*end && number > 0 && number <= all)
+        *ret_count = number;
+    else
+        return lp_err_set(err, LP_EINPUT,
+                          "'%s' does not select: one, all, a number up to %zu, or a "
+                          "share such as 50%%",
+                          select, all);
+    return 0;
+}
+
+// Keep `count` of the nodes, by chance from the seed.
+static void choose(struct aim *aim, size_t count)
+{
+    struct lp_rng rng;
+    lp_rng_init(&rng, aim->spec.seed);
+    for (size_t i = 0; i < count; i++) {
+        size_t other = i + lp_rng_below(&rng, aim->count - i);
+        uint32_t node = aim->nodes[i];
+        aim->nodes[i] = aim->nodes[other];
+        aim->nodes[other] = node;
+    }
+    aim->count = count;
+}
+
+static void add_nodes(struct aim *aim, uint32_t service)
+{
+    const struct lp_state *state = aim->engine->state;
+    for (uint32_t n = lp_state_next_node(state, service, LP_NONE); n != LP_NONE;
+         n = lp_state_next_node(state, service, n))
+        if (lp_state_node(state, n)->is_wanted)
+            aim->nodes[aim->count++] = n;
+}
+
+LP_MUST_CHECK static int aim_at_name(struct aim *aim, struct lp_err *err)
+{
+    const struct lp_engine *engine = aim->engine;
+    const struct lp_fault_ask *ask = aim->ask;
+    const char *slash = strchr(ask->target, '/');
+    char *name = slash ? lp_arena_text_n(aim->arena, ask->target, (size_t)(slash - ask->target))
+                       : lp_arena_text(aim->arena, ask->target);
+    uint32_t node = lp_catalog_find_node(&engine->catalog, engine->state, aim->infra, name);
+    aim->service = lp_catalog_find_service(&engine->catalog, engine->state, aim->infra, name);
+    if (node != LP_NONE) {
+        aim->service = lp_state_node(engine->state, node)->service;
+        aim->nodes[aim->count++] = node;
+        if (ask->select)
+            return lp_err_set(err, LP_EINPUT, "%s is one node: there is nothing to select", name);
+    }
+    if (aim->service == LP_NONE)
+        return lp_err_set(err, LP_ENOTFOUND, "there is no node or service '%s'", name);
+    size_t count = 1;
+    if (node == LP_NONE) {
+        add_nodes(aim, aim->service);
+        if (select_count(ask->select, aim->count, &count, err) < 0)
+            return err->code;
+        if (aim->count == 0)
+            return lp_err_set(err, LP_ENOTFOUND, "%s has no node", name);
+        choose(aim, count);
+    }
+    bool is_of_app = lp_fault_about((enum lp_fault_kind)aim->spec.kind)->place == LP_FAULT_OF_APP;
+    if (slash && !is_of_app)
+        return lp_err_set(err, LP_EINPUT, "the fault %s is of a node, not of an application",
+                          ask->fault);
+    return is_of_app ? app_find(aim, slash ? slash + 1 : NULL, err) : 0;
+}
+
+// A network: each node on it, cut or slowed on that network only.
+LP_MUST_CHECK static int aim_at_network(struct aim *aim, const char *network, struct lp_err *err)
+{
+    const struct lp_engine *engine = aim->engine;
+    const struct lp_catalog_version *version = engine->catalog.infras[aim->infra].version;
+    aim->spec.network =
+        version ? lp_places_network_index(version->descriptor, network) : (uint32_t)LP_NONE;
+    if (aim->spec.network == LP_NONE)
+        return lp_err_set(err, LP_ENOTFOUND, "there is no network '%s'", network);
+    for (uint32_t s = 0; s < engine->limits.services; s++) {
+        const struct lp_service_row *row = lp_state_service(engine->state, s);
+        const struct lp_service *service = engine->catalog.services[s].service;
+        bool is_on_it = false;
+        for (size_t i = 0;
+             row->is_used && row->infra == aim->infra && service && i < service->network_count; i++)
+            is_on_it = is_on_it || strcmp(service->networks[i].network, network) == 0;
+        if (is_on_it)
+            add_nodes(aim, s);
+    }
+    return 0;
+}
+
+// The whole host: its load as one fault, its power as one of each node.
+static void aim_at_host(struct aim *aim)
+{
+    const struct lp_engine *engine = aim->engine;
+    switch (aim->spec.kind) {
+    case LP_FAULT_CPU:
+    case LP_FAULT_MEMORY:
+    case LP_FAULT_DISK_LOAD:
+        aim->nodes[aim->count++] = LP_NONE;
+        return;
+    default:
+        break;
+    }
+    for (uint32_t s = 0; s < engine->limits.services; s++)
+        if (lp_state_service(engine->state, s)->is_used)
+            add_nodes(aim, s);
+}
+
+LP_MUST_CHECK static int aim_take(struct aim *aim, struct lp_err *err)
+{
+    const struct lp_fault_ask *ask = aim->ask;
+    enum lp_fault_place place = lp_fault_about((enum lp_fault_kind)aim->spec.kind)->place;
+    bool is_daemon = strcmp(ask->target, "limpet") == 0;
+    bool is_host = strcmp(ask->target, "host") == 0;
+    if (is_daemon != (place == LP_FAULT_OF_DAEMON))
+        return lp_err_set(err, LP_EINPUT, "the fault %s is %s", ask->fault,
+                          is_daemon ? "not one of Limpet itself"
+                                    : "of Limpet itself: aim it at "
+                                      "'limpet'");
+    if (is_daemon) {
+        aim->nodes[aim->count++] = LP_NONE;
+        return 0;
+    }
+    if (is_host && place == LP_FAULT_OF_APP)
+        return lp_err_set(err, LP_EINPUT, "the fault %s is of an application, not of the host",
+                          ask->fault);
+    if (is_host) {
+        aim_at_host(aim);
+        return 0;
+    }
+    aim->infra = lp_catalog_find_infra(&aim->engine->catalog, aim->engine->state, ask->infra);
+    if (aim->infra == LP_NONE)
+        return lp_err_set(err, LP_ENOTFOUND, "there is no infrastructure '%s'", ask->infra);
+    if (lp_text_starts(ask->target, "network:"))
+        return aim_at_network(aim, ask->target + strlen("network:"), err);
+    return aim_at_name(aim, err);
+}
+
+// The names among the options: who the peers are, and on which network.
+LP_MUST_CHECK static int names_read(struct aim *aim, struct lp_err *err)
+{
+    const struct lp_engine *engine = aim->engine;
+    const char *peer = option_of(aim->ask, "peer"), *network = option_of(aim->ask, "network");
+    if ((peer || network) && aim->infra == LP_NONE)
+        return lp_err_set(err, LP_EINPUT, "the host has no peer and no network to choose");
+    if (peer) {
+        aim->spec.peer_node =
+            lp_catalog_find_node(&engine->catalog, engine->state, aim->infra, peer);
+        aim->spec.peer_service =
+            lp_catalog_find_service(&engine->catalog, engine->state, aim->infra, peer);
+        if (aim->spec.peer_node == LP_NONE && aim->spec.peer_service == LP_NONE)
+            return lp_err_set(err, LP_ENOTFOUND, "there is no node or service '%s' as a peer",
+                              peer);
+    }
+    if (network) {
+        const struct lp_catalog_version *version = engine->catalog.infras[aim->infra].version;
+        aim->spec.network =
+            version ? lp_places_network_index(version->descriptor, network) : (uint32_t)LP_NONE;
+        if (aim->spec.network == LP_NONE)
+            return lp_err_set(err, LP_ENOTFOUND, "there is no network '%s'", network);
+    }
+    return 0;
+}
+
+LP_MUST_CHECK static int may_break(const struct aim *aim, struct lp_err *err)
+{
+    for (size_t i = 0; i < aim->count; i++) {
+        if (aim->nodes[i] == LP_NONE)
+            continue;
+        uint32_t id = lp_state_node(aim->engine->state, aim->nodes[i])->service;
+        const struct lp_service *service = aim->engine->catalog.services[id].service;
+        if (service && service->is_unbreakable)
+            return lp_err_set(err, LP_EDENIED,
+                              "its descriptor says that %s is not to be broken "
+                              "(breakable: false)",
+                              service->name);
+    }
+    return 0;
+}
+
+// What the driver and listings need of the words: kept with the row.
+static const char *text_of(const struct aim *aim, uint32_t node)
+{
+    LP_OWNS_STR struct lp_str text = {0};
+    LP_OWNS_STR struct lp_str name = {0};
+    if (node == LP_NONE)
+        lp_str_add(&name, aim->ask->target);
+    else
+        lp_catalog_add_node_name(&aim->engine->catalog, aim->engine->state, node, &name);
+    lp_str_add(&text, "{\"target\":");
+    lp_str_add_json(&text, lp_str_text(&name));
+    lp_str_add(&text, ",\"options\":{");
+    for (size_t i = 0; i < aim->ask->options.count; i++) {
+        lp_str_add(&text, i ? "," : "");
+        lp_str_add_json(&text, aim->ask->options.items[i].key);
+        lp_str_add_char(&text, ':');
+        lp_str_add_json(&text, aim->ask->options.items[i].value);
+    }
+    lp_str_add(&text, "}}");
+    return lp_arena_text(aim->arena, lp_str_text(&text));
+}
+
+static uint32_t free_slot(const struct lp_state *state, uint32_t from)
+{
+    while (from < LP_FAULTS_MAX && lp_state_fault(state, from)->is_used)
+        from++;
+    return from;
+}
+
+LP_MUST_CHECK static int submit(struct aim *aim, struct lp_str *ret_json, struct lp_err *err)
+{
+    struct lp_engine *engine = aim->engine;
+    struct lp_event *events = lp_arena_new_array(aim->arena, struct lp_event, aim->count + 1);
+    uint32_t slot = 0, number = lp_state_faults_asked(engine->state);
+    for (size_t i = 0; i < aim->count; i++, slot++) {
+        struct lp_event *event = &events[i];
+        slot = free_slot(engine->state, slot);
+        lp_event_init(event, LP_EVENT_FAULT_ASKED);
+        event->fault = slot;
+        event->revision = ++number;
+        event->fault_spec = aim->spec;
+        event->node = aim->nodes[i];
+        event->app = aim->app;
+        if (event->node != LP_NONE) {
+            event->service = lp_state_node(engine->state, event->node)->service;
+            event->infra = lp_state_node(engine->state, event->node)->infra;
+        }
+        event->text = text_of(aim, event->node);
+        if (lp_step_check(engine->state, event, err) < 0)
+            return err->code;
+    }
+    if (lp_engine_submit(engine, events, aim->count, err) < 0)
+        return err->code;
+    lp_str_add(ret_json, "{\"faults\":[");
+    for (size_t i = 0; i < aim->count; i++)
+        lp_str_printf(ret_json, "%s\"f%llu\"", i ? "," : "",
+                      (unsigned long long)events[i].revision);
+    lp_str_printf(ret_json, "],\"journal_seq\":%llu}", (unsigned long long)engine->last_seq);
+    return 0;
+}
+
+int lp_request_fault(struct lp_engine *engine, const struct lp_fault_ask *ask,
+                     struct lp_str *ret_json, struct lp_err *err)
+{
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    struct aim aim = {.engine = engine,
+                      .ask = ask,
+                      .infra = LP_NONE,
+                      .service = LP_NONE,
+                      .app = LP_NONE,
+                      .nodes = lp_arena_new_array(&arena, uint32_t, engine->limits.nodes + 1u),
+                      .arena = &arena};
+    if (lp_fault_parse(ask->fault, ask->duration, &ask->options, &aim.spec, err) < 0)
+        return err->code;
+    if (!option_of(ask, "seed"))
+        aim.spec.seed = (uint32_t)(engine->last_seq * 2654435761u);
+    if (aim_take(&aim, err) < 0 || names_read(&aim, err) < 0 || may_break(&aim, err) < 0)
+        return err->code;
+    return submit(&aim, ret_json, err);
+}
+
+// Is the fault one of those meant by "all", "f7", "db-1", "db" or "db-1/mariadb"?
+static bool is_meant(const struct lp_engine *engine, const struct lp_fault_row *row,
+                     const char *what, uint32_t infra)
+{
+    if (strcmp(what, "all") == 0)
+        return true;
+    char *end;
+    unsigned long number = what[0] == 'f' ? strtoul(what + 1, &end, 10) : 0;
+    if (number > 0 && *end == '\0')
+        return row->number == number;
+    if (row->node == LP_NONE || (infra != LP_NONE && row->infra != infra))
+        return row->node == LP_NONE && strcmp(what, "host") == 0;
+    size_t bytes = strcspn(what, "/");
+    LP_OWNS_STR struct lp_str name = {0};
+    lp_catalog_add_node_name(&engine->catalog, engine->state, row->node, &name);
+    const char *service = engine->catalog.services[row->service].name;
+    bool is_node = strlen(lp_str_text(&name)) == bytes && strncmp(what, name.text, bytes) == 0;
+    bool is_service = strlen(service) == bytes && strncmp(what, service, bytes) == 0;
+    const struct lp_app *app =
+        what[bytes] ? lp_catalog_find_app(&engine->catalog, row->service, row->app) : NULL;
+    return (is_node || is_service) &&
+           (!what[bytes] || (app && strcmp(app->name, what + bytes + 1) == 0));
+}
+
+int lp_request_heal(struct lp_engine *engine, const char *infra, const char *what,
+                    struct lp_str *ret_json, struct lp_err *err)
+{
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    struct lp_event *events = lp_arena_new_array(&arena, struct lp_event, LP_FAULTS_MAX);
+    uint32_t only;
+    size_t count = 0;
+    if (lp_view_find_infra(engine, infra, &only, err) < 0)
+        return err->code;
+    for (uint32_t i = 0; i < LP_FAULTS_MAX; i++) {
+        const struct lp_fault_row *row = lp_state_fault(engine->state, i);
+        if (!row->is_used || !is_meant(engine, row, what, only))
+            continue;
+        lp_event_init(&events[count], LP_EVENT_HEAL_ASKED);
+        events[count].fault = i;
+        events[count].revision = row->number;
+        events[count].infra = row->infra;
+        events[count].service = row->service;
+        events[count].node = row->node;
+        events[count++].app = row->app;
+    }
+    if (count == 0 && strcmp(what, "all") != 0)
+        return lp_err_set(err, LP_ENOTFOUND,
+                          "there is no fault '%s', and none of a node or "
+                          "service of that name",
+                          what);
+    if (count > 0 && lp_engine_submit(engine, events, count, err) < 0)
+        return err->code;
+    lp_str_add(ret_json, "{\"faults\":[");
+    for (size_t i = 0; i < count; i++)
+        lp_str_printf(ret_json, "%s\"f%llu\"", i ? "," : "",
+                      (unsigned long long)events[i].revision);
+    lp_str_printf(ret_json, "],\"journal_seq\":%llu}", (unsigned long long)engine->last_seq);
+    return 0;
+}
+
+int lp_request_faults_lock(struct lp_engine *engine, bool is_locked, struct lp_err *err)
+{
+    struct lp_event event;
+    lp_event_init(&event, LP_EVENT_FAULTS_LOCKED);
+    event.is_ok = is_locked;
+    return lp_engine_submit(engine, &event, 1, err);
+}
