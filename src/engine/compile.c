@@ -1,8 +1,10 @@
 // From a descriptor to the events that make it wanted.
 #include "engine/compile.h"
 
+#include <inttypes.h>
 #include <string.h>
 
+#include "engine/secrets.h"
 #include "base/hash.h"
 
 struct compile {
@@ -156,6 +158,27 @@ static uint8_t depends_fill(const struct compile *c, const struct lp_depends *de
     return count;
 }
 
+// The files of a service change with its secrets, too, whose contents no descriptor has.
+static uint64_t files_hash(const struct compile *c, const struct lp_service *service)
+{
+    const struct lp_engine *engine = c->engine;
+    const char *root = engine->config.root ? engine->config.root : engine->foreseen_root;
+    LP_OWNS_STR struct lp_str text = {0};
+    for (size_t i = 0; i < service->secret_count; i++)
+        for (size_t k = 0; k < c->descriptor->secret_count; k++) {
+            const struct lp_secret *secret = &c->descriptor->secrets[k];
+            if (strcmp(secret->name, service->secrets[i].source) != 0)
+                continue;
+            uint64_t print =
+                lp_secrets_fingerprint(root, c->descriptor->name, secret, engine->applied_secrets);
+            lp_str_printf(&text, " %" PRIx64, print);
+        }
+    if (!text.bytes)
+        return service->files_hash;
+    lp_str_printf(&text, " %" PRIx64, service->files_hash);
+    return lp_hash64(lp_str_text(&text), text.bytes);
+}
+
 static void service_add(struct compile *c, size_t index)
 {
     const struct lp_service *service = &c->descriptor->services[index];
@@ -165,7 +188,7 @@ static void service_add(struct compile *c, size_t index)
     struct lp_service_want *want = &event->service_want;
     *want = (struct lp_service_want){
         .node_hash = service->node_hash,
-        .files_hash = service->files_hash,
+        .files_hash = files_hash(c, service),
         .memory_bytes = service->memory_bytes,
         .replicas = service->replicas,
         .image = c->image_ids[index],

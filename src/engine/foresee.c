@@ -124,6 +124,7 @@ int lp_foresee_begin(const struct lp_engine *engine, struct lp_foresight *foresi
     foresight->engine->inbox.put = inbox_put;
     foresight->engine->driver_selves[0] = foresight;
     foresight->engine->is_synced = true;
+    foresight->engine->foreseen_root = engine->config.root;
     foresight->engine->watch = watch;
     foresight->engine->watch_context = foresight;
     LP_OWNS_STR struct lp_str bytes = {0};

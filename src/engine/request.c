@@ -52,8 +52,10 @@ int lp_request_apply(struct lp_engine *engine, const char *descriptor, size_t by
         return err->code;
     struct lp_change change;
     char *text = lp_arena_text_n(&arena, descriptor, bytes);
-    if (lp_compile(engine, parsed, text, &arena, &change, err) < 0 ||
-        check_room(engine, parsed, change.infra, err) < 0 ||
+    engine->applied_secrets = secrets;
+    int compiled = lp_compile(engine, parsed, text, &arena, &change, err);
+    engine->applied_secrets = NULL;
+    if (compiled < 0 || check_room(engine, parsed, change.infra, err) < 0 ||
         lp_secrets_keep(engine->config.root, parsed->name, secrets, err) < 0)
         return err->code;
     engine->applied_name = parsed->name;

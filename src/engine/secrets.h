@@ -14,4 +14,9 @@ LP_MUST_CHECK int lp_secrets_keep(const char *root, const char *infra,
 LP_MUST_CHECK int lp_secrets_read(const char *root, const char *infra,
                                   const struct lp_secret *secret, struct lp_str *ret_text,
                                   struct lp_err *err);
+// What tells one content from another in the journal without telling the content: a hash keyed with
+// random bytes that only this root has. given (may be NULL): contents that are about to be kept.
+// 0: nothing can be read, or root is NULL.
+uint64_t lp_secrets_fingerprint(const char *root, const char *infra, const struct lp_secret *secret,
+                                const struct lp_pairs *given);
 LP_MUST_CHECK int lp_secrets_remove(const char *root, const char *infra, struct lp_err *err);

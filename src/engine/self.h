@@ -29,6 +29,8 @@ struct lp_engine {
     size_t note_count, note_capacity;
     struct lp_arena note_arena;
     const char *applied_name; // of the infrastructure whose descriptor is being journaled
+    const struct lp_pairs *applied_secrets; // that came with it; may be NULL
+    const char *foreseen_root; // foresight, which has no root, tells secrets apart as this one does
     struct lp_action *plan_actions;
     // The simulator and foresight watch what is begun; may be NULL.
     void (*watch)(void *context, const struct lp_action *action, const char *subject);

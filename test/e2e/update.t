@@ -41,6 +41,36 @@ lp up "$work/u.yaml" --wait=60 >/dev/null 2>&1
 within 10 sh -c "$LIMPET --root $root exec web-1 cat /www/index.html | grep -qx second"; ok $? "the config's new content is there"
 is "$(lp ps -o json | jq -r '.[] | select(.node == "other-1") | .incarnation')" 1 "other-1 was not touched"
 
+# A secret that alone changed reaches the nodes that use it, by render and reload.
+cat >"$work/s.yaml" <<'Y'
+name: sec
+services:
+  safe:
+    image: host
+    command: [sh, -c, 'trap "echo again" HUP; while :; do sleep 0.1; done']
+    secrets: [word, pin]
+    reload: {signal: SIGHUP}
+  aside: {image: host, command: [sleep, "1000"]}
+secrets:
+  word: {environment: SAFE_WORD}
+  pin: {file: ./pin.txt}
+Y
+echo 1234 >"$work/pin.txt"
+SAFE_WORD=xyzzy-one lp up "$work/s.yaml" --wait=30 >/dev/null 2>&1; is $? 0 "up with secrets"
+with_secrets=$(lives)
+is "$(lp exec safe-1 cat /run/secrets/word)" xyzzy-one "the secret is in the node"
+like "$(SAFE_WORD=xyzzy-one lp plan "$work/s.yaml")" '[Nn]othing' "plan with the same secrets: nothing to do"
+SAFE_WORD=xyzzy-two lp up "$work/s.yaml" --wait=30 >/dev/null 2>&1
+within 5 sh -c "$LIMPET --root $root exec safe-1 grep -qx xyzzy-two /run/secrets/word"; ok $? "up with another one renders it"
+within 5 sh -c "$LIMPET --root $root logs safe-1 | grep -q again"; ok $? "and reloads"
+echo 4321 >"$work/pin.txt"
+like "$(SAFE_WORD=xyzzy-two lp plan "$work/s.yaml")" 'renders the files of safe-1' "plan sees a changed file of a secret"
+SAFE_WORD=xyzzy-two lp up "$work/s.yaml" --wait=30 >/dev/null 2>&1
+within 5 sh -c "$LIMPET --root $root exec safe-1 grep -qx 4321 /run/secrets/pin"; ok $? "and up renders it"
+is "$(lives)" "$with_secrets" "no node was replaced"
+is "$(grep -laE 'xyzzy|4321' "$root"/journal.db* "$root"/daemon.log)" "" "no secret is in the journal or the log"
+lp down sec >/dev/null
+
 sed -i 's/sleep, "1000"/sleep, "2000"/' "$work/u.yaml"
 out=$(lp plan "$work/u.yaml"); like "$out" 'other-1' "plan names the node that changes"
 [[ $out != *web-1* ]]; ok $? "and no other"
