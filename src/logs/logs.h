@@ -116,6 +116,11 @@ LP_MUST_CHECK int lp_log_model_load(const char *path, struct lp_log_model **ret_
                                     struct lp_err *err);
 uint64_t lp_log_model_count(const struct lp_log_model *model, uint16_t a);             // N(a)
 uint64_t lp_log_model_pairs(const struct lp_log_model *model, uint16_t a, uint16_t b); // N(a,b)
+// How unlike the model's log other lines are (of its states table): 0 if the shares of all
+// neighbours are equal, 1,000,000 if they have none in common.
+// Source: total variation distance of the two distributions of neighbours.
+uint32_t lp_log_model_distance_ppm(const struct lp_log_model *model,
+                                   const struct lp_log_lines *lines);
 // A random walk over the matrix (S3): states, never ends early (a dead end starts anew from START).
 // ret_states: [count], the caller's.
 void lp_log_model_walk(const struct lp_log_model *model, uint64_t seed, uint16_t *ret_states,
@@ -133,6 +138,13 @@ enum lp_log_list {
 };
 const char *lp_log_list_word(enum lp_log_list list); // "unexpected", ...
 
+enum lp_log_evidence { // where a verdict's hits and cases come from
+    LP_LOG_BYPASS,     // UNEXPECTED: its neighbours are neighbours without it
+    LP_LOG_RIGHT_NEXT, // MISSING: `missing` comes right after `state`
+    LP_LOG_AHEAD,      // MISSING: within W lines after `state`
+    LP_LOG_BEHIND,     // MISSING: within W lines before `after`
+};
+
 struct lp_log_verdict {
     uint64_t line;          // 1-based
     int64_t score;          // 1/256 bit, the more the more anomalous; S3's lists: -log2 P
@@ -141,6 +153,9 @@ struct lp_log_verdict {
     uint16_t before, after; // its neighbours, or LP_LOG_NOTHING
     uint16_t missing;       // what is likely missing, or LP_LOG_NOTHING
     int64_t bits_missing;   // what that alone explains
+    uint64_t unfit;         // UNEXPECTED: the line that does not fit, this one or the next; else 0
+    enum lp_log_evidence evidence;
+    uint64_t hits, cases; // that was so in `hits` of `cases` places
 };
 
 struct lp_log_rank_config {

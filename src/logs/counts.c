@@ -1,0 +1,306 @@
+// How often which state follows which: a flat open-addressing table of pairs and one row a state.
+#include "logs/counts.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "logs/logs.h"
+
+enum {
+    SLOTS_FIRST = 1024,
+    CACHE_BITS = 14,       // windows of four lines that are counted together
+    CACHE_WORTH = 1 << 13, // shorter stretches are counted without a cache
+    GRAM = LP_LOG_WINDOW + 1,
+};
+
+// ---- pairs
+
+static uint32_t pair_slot(const struct lp_log_pairs *pairs, uint32_t key)
+{
+    uint32_t mask = pairs->slot_count - 1;
+    uint32_t at = (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & mask;
+    while (pairs->slots[at].key != key && pairs->slots[at].key != LP_LOG_PAIR_NONE)
+        at = (at + 1) & mask;
+    return at;
+}
+
+static void pairs_size(struct lp_log_pairs *pairs, uint32_t slot_count)
+{
+    struct lp_log_pairs old = *pairs;
+    *pairs = (struct lp_log_pairs){.slot_count = slot_count};
+    pairs->slots = lp_heap_take(slot_count * sizeof *pairs->slots);
+    for (uint32_t i = 0; i < slot_count; i++)
+        pairs->slots[i].key = LP_LOG_PAIR_NONE;
+    for (uint32_t i = 0; i < old.slot_count; i++)
+        if (old.slots[i].key != LP_LOG_PAIR_NONE)
+            pairs->slots[pair_slot(pairs, old.slots[i].key)] = old.slots[i];
+    pairs->count = old.count;
+    lp_heap_free(old.slots);
+}
+
+void lp_log_pairs_release(struct lp_log_pairs *pairs)
+{
+    lp_heap_free(pairs->slots);
+    *pairs = (struct lp_log_pairs){0};
+}
+
+const struct lp_log_pair *lp_log_pairs_find(const struct lp_log_pairs *pairs, uint32_t key)
+{
+    if (!pairs->slot_count)
+        return NULL;
+    const struct lp_log_pair *pair = &pairs->slots[pair_slot(pairs, key)];
+    return pair->key == key ? pair : NULL;
+}
+
+struct lp_log_pair *lp_log_pairs_take(struct lp_log_pairs *pairs, uint32_t key)
+{
+    if (!pairs->slot_count)
+        pairs_size(pairs, SLOTS_FIRST);
+    struct lp_log_pair *pair = &pairs->slots[pair_slot(pairs, key)];
+    if (pair->key == key)
+        return pair;
+    if (pairs->count == LP_LOG_PAIRS_MAX)
+        return NULL;
+    // Half full at most while it may grow; the last size is filled to 7/8.
+    if (pairs->count >= pairs->slot_count / 2 && pairs->slot_count < LP_LOG_PAIRS_MAX) {
+        pairs_size(pairs, pairs->slot_count * 2);
+        pair = &pairs->slots[pair_slot(pairs, key)];
+    }
+    pairs->count++;
+    *pair = (struct lp_log_pair){.key = key};
+    return pair;
+}
+
+static void count_more(uint32_t *count, uint32_t times)
+{
+    if (__builtin_add_overflow(*count, times, count))
+        *count = UINT32_MAX;
+}
+
+// ---- counts
+
+void lp_log_counts_release(struct lp_log_counts *counts)
+{
+    lp_log_pairs_release(&counts->pairs);
+    lp_heap_free(counts->rows);
+    *counts = (struct lp_log_counts){0};
+}
+
+void lp_log_counts_copy(const struct lp_log_counts *counts, struct lp_log_counts *ret_counts)
+{
+    *ret_counts = *counts;
+    size_t slot_bytes = counts->pairs.slot_count * sizeof *counts->pairs.slots;
+    ret_counts->pairs.slots = slot_bytes ? lp_heap_take(slot_bytes) : NULL;
+    if (slot_bytes)
+        memcpy(ret_counts->pairs.slots, counts->pairs.slots, slot_bytes);
+    ret_counts->rows =
+        counts->row_count ? lp_heap_grow(NULL, counts->row_count, sizeof *counts->rows) : NULL;
+    if (counts->row_count)
+        memcpy(ret_counts->rows, counts->rows, counts->row_count * sizeof *counts->rows);
+}
+
+struct lp_log_row lp_log_counts_row(const struct lp_log_counts *counts, uint16_t state)
+{
+    return state < counts->row_count ? counts->rows[state] : (struct lp_log_row){0};
+}
+
+uint32_t lp_log_counts_next(const struct lp_log_counts *counts, uint16_t a, uint16_t b)
+{
+    const struct lp_log_pair *pair = lp_log_pairs_find(&counts->pairs, lp_log_pair_key(a, b));
+    return pair ? pair->next : 0;
+}
+
+static struct lp_log_row *row_take(struct lp_log_counts *counts, uint16_t state)
+{
+    if (state >= counts->row_count) {
+        size_t more = counts->row_count < 64 ? 64 : counts->row_count * 2;
+        more = more > state ? more : (size_t)state + 1;
+        counts->rows = lp_heap_grow(counts->rows, more, sizeof *counts->rows);
+        memset(counts->rows + counts->row_count, 0,
+               (more - counts->row_count) * sizeof *counts->rows);
+        counts->row_count = more;
+    }
+    return &counts->rows[state];
+}
+
+static struct lp_log_pair *pair_take(struct lp_log_counts *counts, uint16_t a, uint16_t b)
+{
+    struct lp_log_pair *pair = lp_log_pairs_take(&counts->pairs, lp_log_pair_key(a, b));
+    counts->lost += !pair;
+    return pair;
+}
+
+static void line_add(struct lp_log_counts *counts, uint16_t state, uint32_t times)
+{
+    row_take(counts, state)->count += times;
+    counts->total += times;
+}
+
+static void next_add(struct lp_log_counts *counts, uint16_t a, uint16_t b, uint32_t times)
+{
+    row_take(counts, a)->out += times;
+    struct lp_log_pair *pair = pair_take(counts, a, b);
+    if (!pair)
+        return;
+    row_take(counts, a)->distinct += !pair->next;
+    count_more(&pair->next, times);
+}
+
+// Of W + 1 lines: what the first has ahead, what the last has behind. A state that stands twice in
+// a window counts once.
+static void windows_add(struct lp_log_counts *counts, const uint16_t gram[GRAM], uint32_t times)
+{
+    row_take(counts, gram[0])->ahead += times;
+    row_take(counts, gram[GRAM - 1])->behind += times;
+    for (int i = 1; i < GRAM; i++) {
+        bool is_again = false;
+        for (int k = 1; k < i; k++)
+            is_again |= gram[k] == gram[i];
+        struct lp_log_pair *pair = is_again ? NULL : pair_take(counts, gram[0], gram[i]);
+        if (pair)
+            count_more(&pair->ahead, times);
+    }
+    for (int i = 0; i < GRAM - 1; i++) {
+        bool is_again = false;
+        for (int k = 0; k < i; k++)
+            is_again |= gram[k] == gram[i];
+        struct lp_log_pair *pair = is_again ? NULL : pair_take(counts, gram[i], gram[GRAM - 1]);
+        if (pair)
+            count_more(&pair->behind, times);
+    }
+}
+
+// Equal windows come back soon: they are gathered in a small direct-mapped cache and counted when
+// another one needs the place. Sums do not depend on the order, so the result is the same.
+struct gram_slot {
+    uint64_t key;
+    uint64_t times;
+};
+
+static void gram_flush(struct lp_log_counts *counts, const struct gram_slot *slot)
+{
+    if (!slot->times)
+        return;
+    uint16_t gram[GRAM];
+    for (int i = 0; i < GRAM; i++)
+        gram[i] = (uint16_t)(slot->key >> (48 - 16 * i));
+    uint32_t times = slot->times > UINT32_MAX ? UINT32_MAX : (uint32_t)slot->times;
+    line_add(counts, gram[0], times);
+    next_add(counts, gram[0], gram[1], times);
+    windows_add(counts, gram, times);
+}
+
+// Count what begins at each line that has W lines behind it.
+static void grams_add(struct lp_log_counts *counts, const uint16_t *states, size_t count)
+{
+    struct gram_slot *cache = lp_heap_take(sizeof *cache << CACHE_BITS);
+    uint64_t key = (uint64_t)states[0] << 32 | (uint64_t)states[1] << 16 | states[2];
+    for (size_t end = GRAM - 1; end < count; end++) {
+        key = key << 16 | states[end];
+        struct gram_slot *slot = &cache[(key * 0x9e3779b97f4a7c15u) >> (64 - CACHE_BITS)];
+        if (slot->key != key) {
+            gram_flush(counts, slot);
+            *slot = (struct gram_slot){.key = key};
+        }
+        slot->times++;
+    }
+    for (size_t i = 0; i < (size_t)1 << CACHE_BITS; i++)
+        gram_flush(counts, &cache[i]);
+    lp_heap_free(cache);
+}
+
+void lp_log_counts_add(struct lp_log_counts *counts, const uint16_t *states, size_t count)
+{
+    if (!count)
+        return;
+    counts->changes++;
+    row_take(counts, states[0])->first++;
+    size_t at = 0;
+    if (count >= CACHE_WORTH) {
+        grams_add(counts, states, count);
+        at = count - GRAM + 1;
+    }
+    for (; at < count; at++) {
+        line_add(counts, states[at], 1);
+        if (at + 1 < count)
+            next_add(counts, states[at], states[at + 1], 1);
+        if (at + GRAM <= count)
+            windows_add(counts, states + at, 1);
+    }
+}
+
+void lp_log_counts_step(struct lp_log_counts *counts, const uint16_t *past, size_t past_count)
+{
+    uint16_t state = past[past_count - 1];
+    line_add(counts, state, 1);
+    row_take(counts, state)->first += past_count == 1;
+    if (past_count > 1)
+        next_add(counts, past[past_count - 2], state, 1);
+    if (past_count >= GRAM)
+        windows_add(counts, past + past_count - GRAM, 1);
+}
+
+void lp_log_counts_merge(struct lp_log_counts *counts, const struct lp_log_counts *from,
+                         const uint16_t *map)
+{
+    for (size_t i = 0; i < from->row_count; i++) {
+        const struct lp_log_row *more = &from->rows[i];
+        if (!more->count)
+            continue;
+        struct lp_log_row *row = row_take(counts, map ? map[i] : (uint16_t)i);
+        row->count += more->count;
+        row->out += more->out;
+        row->ahead += more->ahead;
+        row->behind += more->behind;
+        row->first += more->first;
+    }
+    for (uint32_t i = 0; i < from->pairs.slot_count; i++) {
+        const struct lp_log_pair *more = &from->pairs.slots[i];
+        if (more->key == LP_LOG_PAIR_NONE)
+            continue;
+        uint16_t a = (uint16_t)(more->key >> 16), b = (uint16_t)more->key;
+        struct lp_log_pair *pair = pair_take(counts, map ? map[a] : a, map ? map[b] : b);
+        if (!pair)
+            continue;
+        row_take(counts, (uint16_t)(pair->key >> 16))->distinct += !pair->next && more->next;
+        count_more(&pair->next, more->next);
+        count_more(&pair->ahead, more->ahead);
+        count_more(&pair->behind, more->behind);
+    }
+    counts->total += from->total;
+    counts->lost += from->lost;
+    counts->changes++;
+}
+
+void lp_log_counts_halve(struct lp_log_counts *counts)
+{
+    struct lp_log_counts old = *counts;
+    *counts = (struct lp_log_counts){.changes = old.changes + 1};
+    for (size_t i = 0; i < old.row_count; i++) {
+        if (old.rows[i].count < 2)
+            continue;
+        struct lp_log_row *row = row_take(counts, (uint16_t)i);
+        const struct lp_log_row *was = &old.rows[i];
+        *row = (struct lp_log_row){.count = was->count / 2,
+                                   .ahead = was->ahead / 2,
+                                   .behind = was->behind / 2,
+                                   .first = was->first / 2};
+        counts->total += row->count;
+    }
+    for (uint32_t i = 0; i < old.pairs.slot_count; i++) {
+        const struct lp_log_pair *was = &old.pairs.slots[i];
+        bool is_kept =
+            was->key != LP_LOG_PAIR_NONE && (was->next > 1 || was->ahead > 1 || was->behind > 1);
+        struct lp_log_pair *pair = is_kept ? lp_log_pairs_take(&counts->pairs, was->key) : NULL;
+        if (!pair)
+            continue;
+        pair->next = was->next / 2;
+        pair->ahead = was->ahead / 2;
+        pair->behind = was->behind / 2;
+        struct lp_log_row *row = row_take(counts, (uint16_t)(was->key >> 16));
+        row->out += pair->next;
+        row->distinct += pair->next > 0;
+    }
+    lp_log_counts_release(&old);
+}

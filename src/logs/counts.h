@@ -1,0 +1,69 @@
+// How often which state follows which: one bounded table of pairs, and one row a state.
+// Source: docs/logs-arithmetic.md, "Sequences and counts".
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    LP_LOG_PAIRS_MAX = 917504, // 7/8 of 2^20 slots: 16 MiB; later pairs are not kept
+    LP_LOG_PAST = 2 * 3 + 1,   // lines that a judgement in the middle looks at
+};
+
+struct lp_log_pair {
+    uint32_t key;    // first << 16 | second, or LP_LOG_PAIR_NONE
+    uint32_t next;   // second right behind first
+    uint32_t ahead;  // lines with state first that have second among the next W
+    uint32_t behind; // lines with state second that have first among the last W
+};
+#define LP_LOG_PAIR_NONE UINT32_MAX
+
+struct lp_log_pairs { // {0} is ready for use; counts stop at 2^32 - 1
+    struct lp_log_pair *slots;
+    uint32_t slot_count, count; // slot_count: 0 or a power of two
+};
+void lp_log_pairs_release(struct lp_log_pairs *pairs);
+// NULL: never seen.
+const struct lp_log_pair *lp_log_pairs_find(const struct lp_log_pairs *pairs, uint32_t key);
+// Made when absent; NULL when the table is full. Lent until the next take.
+struct lp_log_pair *lp_log_pairs_take(struct lp_log_pairs *pairs, uint32_t key);
+
+static inline uint32_t lp_log_pair_key(uint16_t first, uint16_t second)
+{
+    return (uint32_t)first << 16 | second;
+}
+
+struct lp_log_row {    // of one state
+    uint64_t count;    // lines
+    uint64_t out;      // lines that had a next line: N(a)
+    uint64_t ahead;    // lines whose W next lines were looked at: nA(a)
+    uint64_t behind;   // lines whose W last lines were looked at: nB(a)
+    uint64_t first;    // stretches that began with it
+    uint32_t distinct; // states that came right behind it: T(a)
+};
+
+struct lp_log_counts { // {0} is ready for use
+    struct lp_log_pairs pairs;
+    struct lp_log_row *rows;
+    size_t row_count;
+    uint64_t total;   // lines
+    uint64_t lost;    // pairs that found the table full
+    uint64_t changes; // whatever was done but for lp_log_counts_step
+};
+void lp_log_counts_release(struct lp_log_counts *counts);
+// A copy that shares nothing. ret_counts: {0}.
+void lp_log_counts_copy(const struct lp_log_counts *counts, struct lp_log_counts *ret_counts);
+// Zeroes for a state that was never counted.
+struct lp_log_row lp_log_counts_row(const struct lp_log_counts *counts, uint16_t state);
+uint32_t lp_log_counts_next(const struct lp_log_counts *counts, uint16_t a, uint16_t b);
+// Count a whole stretch: states without LP_LOG_NOTHING. Linear; equal windows are counted at once.
+void lp_log_counts_add(struct lp_log_counts *counts, const uint16_t *states, size_t count);
+
+// Count one line more of a stretch. past: the states up to and with it, the oldest first, at most
+// W + 1 of them; past_count 1: it begins the stretch. The sum over a stretch equals
+// lp_log_counts_add.
+void lp_log_counts_step(struct lp_log_counts *counts, const uint16_t *past, size_t past_count);
+// Add all of `from`, whose state s is map[s] here (map NULL: the same).
+void lp_log_counts_merge(struct lp_log_counts *counts, const struct lp_log_counts *from,
+                         const uint16_t *map);
+void lp_log_counts_halve(struct lp_log_counts *counts); // pairs and rows that reach 0 are dropped

@@ -1,0 +1,172 @@
+// One line judged, and the list of the highest scores.
+#include "logs/judge.h"
+
+#include <stdlib.h>
+
+enum {
+    MERGED_OFFSET = 10 * LP_LOG_BIT, // an unexpected line is worth that less than a missing one
+    BONUS_WEIGHT = 6,
+    BONUS_SHARE = 50, // new neighbours are worth telling while they are less than one in 50
+};
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+int64_t lp_log_merged_bonus(uint64_t unseen, uint64_t total)
+{
+    if (!unseen)
+        return 0;
+    int64_t bits = lp_log2(total) - lp_log2((unsigned __int128)BONUS_SHARE * unseen);
+    return BONUS_WEIGHT * larger(bits, 0);
+}
+
+int64_t lp_log_judgement_score(const struct lp_log_judgement *judgement, enum lp_log_list list,
+                               int64_t bonus)
+{
+    int64_t unexpected = larger(judgement->here, judgement->next);
+    if (list == LP_LOG_UNEXPECTED)
+        return unexpected;
+    int64_t missing = judgement->bridge + judgement->miss;
+    if (list == LP_LOG_MISSING)
+        return missing > 0 ? missing : LP_LOG_NO_SCORE;
+    if (unexpected != LP_LOG_NO_SCORE)
+        missing = larger(missing, unexpected - MERGED_OFFSET);
+    return missing + (judgement->is_new ? bonus : 0);
+}
+
+static void tell_unexpected(const struct lp_log_judgement *judgement,
+                            const struct lp_log_scores *scores, const struct lp_log_place *place,
+                            struct lp_log_verdict *verdict)
+{
+    bool is_here = judgement->here >= judgement->next;
+    verdict->list = LP_LOG_UNEXPECTED;
+    verdict->unfit = is_here ? place->line : place->next_line;
+    verdict->evidence = LP_LOG_BYPASS;
+    uint16_t a = is_here ? place->before : place->state;
+    uint16_t c = is_here ? place->after : place->after_next;
+    verdict->hits = lp_log_counts_next(scores->counts, a, c);
+    verdict->cases = lp_log_counts_row(scores->counts, a).out;
+}
+
+static void tell_missing(const struct lp_log_judgement *judgement,
+                         const struct lp_log_scores *scores, const struct lp_log_place *place,
+                         struct lp_log_verdict *verdict)
+{
+    const struct lp_log_counts *counts = scores->counts;
+    const uint16_t pair[2] = {place->state, place->after};
+    struct lp_log_gap bridge = lp_log_scores_bridge(scores, pair[0], pair[1]);
+    struct lp_log_gap miss =
+        lp_log_scores_miss(scores, pair[0], pair[1], judgement->ahead, judgement->behind);
+    bool is_bridge = bridge.bits >= miss.bits;
+    uint16_t m = is_bridge ? bridge.state : miss.state;
+    verdict->list = LP_LOG_MISSING;
+    verdict->missing = m;
+    verdict->bits_missing =
+        (m == bridge.state ? bridge.bits : 0) +
+        lp_log_scores_miss_of(scores, pair, judgement->ahead, judgement->behind, m);
+    const struct lp_log_pair *next = lp_log_pairs_find(&counts->pairs, lp_log_pair_key(pair[0], m));
+    const struct lp_log_pair *last = lp_log_pairs_find(&counts->pairs, lp_log_pair_key(m, pair[1]));
+    int64_t ahead =
+        lp_log_habits_tell(&lp_log_scores_row(scores, pair[0])->ahead, judgement->ahead, m)
+            ? lp_log_scores_ahead(scores, pair[0], m)
+            : 0;
+    int64_t behind =
+        lp_log_habits_tell(&lp_log_scores_row(scores, pair[1])->behind, judgement->behind, m)
+            ? lp_log_scores_behind(scores, m, pair[1])
+            : 0;
+    verdict->evidence = behind > ahead ? LP_LOG_BEHIND : ahead ? LP_LOG_AHEAD : LP_LOG_RIGHT_NEXT;
+    if (verdict->evidence == LP_LOG_BEHIND) {
+        verdict->hits = last->behind;
+        verdict->cases = lp_log_counts_row(counts, pair[1]).behind;
+    } else if (next) {
+        verdict->hits = ahead ? next->ahead : next->next;
+        verdict->cases = ahead ? lp_log_counts_row(counts, pair[0]).ahead
+                               : lp_log_counts_row(counts, pair[0]).out;
+    }
+}
+
+void lp_log_judgement_tell(const struct lp_log_judgement *judgement,
+                           const struct lp_log_scores *scores, const struct lp_log_place *place,
+                           enum lp_log_list list, struct lp_log_verdict *ret_verdict)
+{
+    *ret_verdict = (struct lp_log_verdict){
+        .line = place->line,
+        .state = place->state,
+        .before = place->before,
+        .after = place->after,
+        .missing = LP_LOG_NOTHING,
+    };
+    int64_t missing = judgement->bridge + judgement->miss;
+    int64_t unexpected = larger(judgement->here, judgement->next);
+    bool is_missing = list == LP_LOG_MISSING ||
+                      (list == LP_LOG_MERGED && missing > 0 &&
+                       (unexpected == LP_LOG_NO_SCORE || missing >= unexpected - MERGED_OFFSET));
+    if (is_missing)
+        tell_missing(judgement, scores, place, ret_verdict);
+    else
+        tell_unexpected(judgement, scores, place, ret_verdict);
+}
+
+// ---- the list of the highest
+
+static bool is_worse(const struct lp_log_verdict *a, const struct lp_log_verdict *b)
+{
+    return a->score != b->score ? a->score < b->score : a->line > b->line;
+}
+
+bool lp_log_top_wants(const struct lp_log_top *top, int64_t score, uint64_t line)
+{
+    if (top->count < top->capacity)
+        return true;
+    const struct lp_log_verdict new = {.score = score, .line = line};
+    return top->capacity && is_worse(&top->verdicts[0], &new);
+}
+
+static void swap(struct lp_log_verdict *a, struct lp_log_verdict *b)
+{
+    struct lp_log_verdict was = *a;
+    *a = *b;
+    *b = was;
+}
+
+static void sift_down(struct lp_log_top *top)
+{
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= top->count)
+            return;
+        if (child + 1 < top->count && is_worse(&top->verdicts[child + 1], &top->verdicts[child]))
+            child++;
+        if (!is_worse(&top->verdicts[child], &top->verdicts[at]))
+            return;
+        swap(&top->verdicts[child], &top->verdicts[at]);
+        at = child;
+    }
+}
+
+void lp_log_top_add(struct lp_log_top *top, const struct lp_log_verdict *verdict)
+{
+    if (top->count == top->capacity) {
+        top->verdicts[0] = *verdict;
+        sift_down(top);
+        return;
+    }
+    size_t at = top->count++;
+    top->verdicts[at] = *verdict;
+    for (; at && is_worse(&top->verdicts[at], &top->verdicts[(at - 1) / 2]); at = (at - 1) / 2)
+        swap(&top->verdicts[at], &top->verdicts[(at - 1) / 2]);
+}
+
+static int order(const void *a, const void *b)
+{
+    return is_worse(a, b) ? 1 : is_worse(b, a) ? -1 : 0;
+}
+
+void lp_log_top_sort(struct lp_log_top *top)
+{
+    if (top->count)
+        qsort(top->verdicts, top->count, sizeof *top->verdicts, order);
+}

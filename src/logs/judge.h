@@ -1,0 +1,41 @@
+// One line judged: what is said about it in each list, and the list of the highest scores.
+// Source: docs/logs-arithmetic.md.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "logs/logs.h"
+#include "logs/score.h"
+
+#define LP_LOG_NO_SCORE INT64_MIN
+
+struct lp_log_judgement {   // of line i
+    int64_t here, next;     // INS of i and of i + 1, or LP_LOG_NO_SCORE
+    int64_t bridge, miss;   // bits
+    uint32_t ahead, behind; // broken habits, as lp_log_scores_miss takes them
+    bool is_new;            // training never saw these neighbours
+};
+// bonus: MERGED's, for new neighbours. LP_LOG_NO_SCORE: the line is not in the list.
+int64_t lp_log_judgement_score(const struct lp_log_judgement *judgement, enum lp_log_list list,
+                               int64_t bonus);
+// MERGED's bonus when `unseen` of `total` neighbours are new.
+int64_t lp_log_merged_bonus(uint64_t unseen, uint64_t total);
+
+struct lp_log_place { // a line and what stands around it, each a state or LP_LOG_NOTHING
+    uint16_t before, state, after, after_next;
+    uint64_t line, next_line;
+};
+// The verdict, with what is missing and its evidence. list: the one that is made.
+void lp_log_judgement_tell(const struct lp_log_judgement *judgement,
+                           const struct lp_log_scores *scores, const struct lp_log_place *place,
+                           enum lp_log_list list, struct lp_log_verdict *ret_verdict);
+
+struct lp_log_top { // the highest so far: a heap, the worst first
+    struct lp_log_verdict *verdicts;
+    size_t count, capacity;
+};
+bool lp_log_top_wants(const struct lp_log_top *top, int64_t score, uint64_t line);
+void lp_log_top_add(struct lp_log_top *top, const struct lp_log_verdict *verdict);
+void lp_log_top_sort(struct lp_log_top *top); // the highest first; no more may be added

@@ -1,0 +1,247 @@
+// The lines of a log in the order of their scores: one pass; equal surroundings are judged once.
+#include "logs/judge.h"
+#include "logs/model_parts.h"
+#include "logs/rank_parts.h"
+#include "logs/sequence.h"
+
+#include "base/arena.h"
+
+enum {
+    CACHE_BITS = 14,
+    GRAM = LP_LOG_WINDOW + 1,
+    BACK = LP_LOG_WINDOW - 1, // lines before i that MISS(i) looks at
+};
+
+struct judged {            // four neighbouring states x_i .. x_i+3
+    uint64_t key;          // never all ones: LP_LOG_NOTHING is not among them
+    int64_t next;          // INS(i + 1)
+    int32_t bridge;        // BRIDGE(i)
+    uint8_t ahead, behind; // broken habits of x_i and of x_i+3
+    bool is_new;
+};
+
+struct ranker {
+    struct lp_log_scores scores;
+    const struct lp_log_counts *train;
+    const struct lp_log_sequences *sequences;
+    struct lp_log_top *top;
+    enum lp_log_list list;
+    int64_t bonus;
+    struct judged *cache;
+    // the sequence at hand
+    const uint16_t *states;
+    size_t start, count;
+};
+
+static bool is_new_pair(const struct ranker *ranker, uint16_t a, uint16_t b)
+{
+    return ranker->list == LP_LOG_MERGED && !lp_log_counts_next(ranker->train, a, b);
+}
+
+static uint32_t ahead_broken(const struct ranker *ranker, size_t i)
+{
+    size_t left = ranker->count - i - 1;
+    return lp_log_habits_broken(&lp_log_scores_row(&ranker->scores, ranker->states[i])->ahead,
+                                ranker->states + i + 1,
+                                left < LP_LOG_WINDOW ? left : LP_LOG_WINDOW);
+}
+
+// Of x_i+1, over the W lines up to x_i.
+static uint32_t behind_broken(const struct ranker *ranker, size_t i)
+{
+    size_t back = i < BACK ? i : BACK;
+    return lp_log_habits_broken(&lp_log_scores_row(&ranker->scores, ranker->states[i + 1])->behind,
+                                ranker->states + i - back, back + 1);
+}
+
+// INS of the line at i, when it has two neighbours.
+static int64_t unexpected_at(const struct ranker *ranker, size_t i)
+{
+    if (!i || i + 1 >= ranker->count)
+        return LP_LOG_NO_SCORE;
+    const uint16_t *x = ranker->states + i;
+    return lp_log_scores_unexpected(&ranker->scores, x[-1], x[0], x[1]);
+}
+
+// The judgement of the line at i, from scratch.
+static struct lp_log_judgement judge_at(const struct ranker *ranker, size_t i)
+{
+    const uint16_t *x = ranker->states + i;
+    struct lp_log_judgement judgement = {
+        .here = unexpected_at(ranker, i),
+        .next = unexpected_at(ranker, i + 1),
+    };
+    if (ranker->list == LP_LOG_UNEXPECTED)
+        return judgement;
+    judgement.bridge = lp_log_scores_bridge(&ranker->scores, x[0], x[1]).bits;
+    judgement.ahead = ahead_broken(ranker, i);
+    judgement.behind = behind_broken(ranker, i);
+    judgement.miss =
+        lp_log_scores_miss(&ranker->scores, x[0], x[1], judgement.ahead, judgement.behind).bits;
+    judgement.is_new = is_new_pair(ranker, x[0], x[1]);
+    return judgement;
+}
+
+static void place_at(const struct ranker *ranker, size_t i, struct lp_log_place *place)
+{
+    const uint16_t *x = ranker->states + i;
+    *place = (struct lp_log_place){
+        .before = i ? x[-1] : LP_LOG_NOTHING,
+        .state = x[0],
+        .after = x[1],
+        .after_next = i + 2 < ranker->count ? x[2] : LP_LOG_NOTHING,
+        .line = lp_log_sequences_line(ranker->sequences, ranker->start + i),
+        .next_line = lp_log_sequences_line(ranker->sequences, ranker->start + i + 1),
+    };
+}
+
+// Put the line at i among the highest if it belongs there.
+static void offer(struct ranker *ranker, size_t i, const struct lp_log_judgement *judgement)
+{
+    int64_t score = lp_log_judgement_score(judgement, ranker->list, ranker->bonus);
+    // Of equals the first found wins, unless lines come in another order than their numbers.
+    bool is_in_order = !ranker->sequences->places;
+    if (score == LP_LOG_NO_SCORE ||
+        !lp_log_top_wants(ranker->top, score, is_in_order ? UINT64_MAX : 0))
+        return;
+    struct lp_log_place place;
+    place_at(ranker, i, &place);
+    if (!lp_log_top_wants(ranker->top, score, place.line))
+        return;
+    struct lp_log_verdict verdict;
+    lp_log_judgement_tell(judgement, &ranker->scores, &place, ranker->list, &verdict);
+    verdict.score = score;
+    lp_log_top_add(ranker->top, &verdict);
+}
+
+static void gram_judge(const struct ranker *ranker, size_t i, struct judged *judged)
+{
+    const uint16_t *x = ranker->states + i;
+    judged->next = unexpected_at(ranker, i + 1);
+    if (ranker->list == LP_LOG_UNEXPECTED)
+        return;
+    judged->bridge = (int32_t)lp_log_scores_bridge(&ranker->scores, x[0], x[1]).bits;
+    judged->ahead = (uint8_t)ahead_broken(ranker, i);
+    judged->behind = (uint8_t)behind_broken(ranker, i + BACK);
+    judged->is_new = is_new_pair(ranker, x[0], x[1]);
+}
+
+// The lines [BACK, count - W): all around them is there.
+static void rank_middle(struct ranker *ranker)
+{
+    const uint16_t *x = ranker->states;
+    uint64_t key = (uint64_t)x[0] << 32 | (uint64_t)x[1] << 16 | x[2];
+    uint8_t behind[BACK] = {0}; // of the grams that begin BACK lines and one line earlier
+    int64_t here = LP_LOG_NO_SCORE;
+    for (size_t i = 0; i + GRAM <= ranker->count; i++) {
+        key = key << 16 | x[i + GRAM - 1];
+        struct judged *judged = &ranker->cache[(key * 0x9e3779b97f4a7c15u) >> (64 - CACHE_BITS)];
+        if (judged->key != key) {
+            judged->key = key;
+            gram_judge(ranker, i, judged);
+        }
+        if (i >= BACK) {
+            struct lp_log_judgement judgement = {.here = here,
+                                                 .next = judged->next,
+                                                 .bridge = judged->bridge,
+                                                 .ahead = judged->ahead,
+                                                 .behind = behind[0],
+                                                 .is_new = judged->is_new};
+            if (judgement.ahead | judgement.behind)
+                judgement.miss = lp_log_scores_miss(&ranker->scores, x[i], x[i + 1],
+                                                    judgement.ahead, judgement.behind)
+                                     .bits;
+            offer(ranker, i, &judgement);
+        }
+        behind[0] = behind[1];
+        behind[1] = judged->behind;
+        here = judged->next;
+    }
+}
+
+static void rank_sequence(struct ranker *ranker)
+{
+    size_t middle = BACK, end = BACK;
+    if (ranker->count > BACK + LP_LOG_WINDOW) {
+        rank_middle(ranker);
+        end = ranker->count - LP_LOG_WINDOW;
+    }
+    for (size_t i = 0; i + 1 < ranker->count; i = i + 1 == middle ? end : i + 1) {
+        struct lp_log_judgement judgement = judge_at(ranker, i);
+        offer(ranker, i, &judgement);
+    }
+}
+
+// Neighbours of the log under test, and those among them that training never saw.
+static int64_t bonus_of(const struct lp_log_counts *test, const struct lp_log_counts *train)
+{
+    uint64_t total = 0, unseen = 0;
+    for (uint32_t i = 0; i < test->pairs.slot_count; i++) {
+        const struct lp_log_pair *pair = &test->pairs.slots[i];
+        if (pair->key == LP_LOG_PAIR_NONE || !pair->next)
+            continue;
+        const struct lp_log_pair *known = lp_log_pairs_find(&train->pairs, pair->key);
+        total += pair->next;
+        unseen += known && known->next ? 0 : pair->next;
+    }
+    return lp_log_merged_bonus(unseen, total);
+}
+
+static void rank_batch(const struct lp_log_model *model, const struct lp_log_sequences *sequences,
+                       struct lp_log_top *top, enum lp_log_list list)
+{
+    struct lp_log_counts counts = {0};
+    size_t start = 0;
+    for (size_t i = 0; i < sequences->end_count; start = sequences->ends[i++])
+        lp_log_counts_add(&counts, sequences->states + start, sequences->ends[i] - start);
+    struct ranker ranker = {.train = &model->counts,
+                            .sequences = sequences,
+                            .top = top,
+                            .list = list,
+                            .bonus = bonus_of(&counts, &model->counts)};
+    lp_log_counts_merge(&counts, &model->counts, NULL);
+    lp_log_scores_init(&ranker.scores, &counts, model->states, false);
+    ranker.cache = lp_heap_take(sizeof *ranker.cache << CACHE_BITS);
+    for (size_t i = 0; i < (size_t)1 << CACHE_BITS; i++)
+        ranker.cache[i].key = UINT64_MAX;
+    start = 0;
+    for (size_t i = 0; i < sequences->end_count; start = sequences->ends[i++]) {
+        ranker.start = start;
+        ranker.states = sequences->states + start;
+        ranker.count = sequences->ends[i] - start;
+        rank_sequence(&ranker);
+    }
+    lp_heap_free(ranker.cache);
+    lp_log_scores_release(&ranker.scores);
+    lp_log_counts_release(&counts);
+}
+
+void lp_log_rank(const struct lp_log_model *model, const struct lp_log_lines *lines,
+                 const struct lp_log_rank_config *config, struct lp_log_verdict *ret_verdicts,
+                 size_t *ret_count)
+{
+    struct lp_log_top top = {.verdicts = ret_verdicts, .capacity = config->top};
+    if (config->is_streaming && config->list < LP_LOG_S3_MESSAGE) {
+        lp_log_rank_streaming(model, lines, config, &top);
+    } else {
+        struct lp_log_sequences sequences;
+        lp_log_sequences_init(&sequences, lines, 0, lines->count, config->with_keys);
+        if (config->list >= LP_LOG_S3_MESSAGE)
+            lp_log_rank_s3(model, &sequences, config->list, &top);
+        else
+            rank_batch(model, &sequences, &top, config->list);
+        lp_log_sequences_release(&sequences);
+    }
+    lp_log_top_sort(&top);
+    *ret_count = top.count;
+}
+
+const char *lp_log_list_word(enum lp_log_list list)
+{
+    static const char *const words[LP_LOG_LISTS] = {
+        [LP_LOG_UNEXPECTED] = "unexpected", [LP_LOG_MISSING] = "missing",
+        [LP_LOG_MERGED] = "merged",         [LP_LOG_S3_MESSAGE] = "s3-message",
+        [LP_LOG_S3_TAG] = "s3-tag",
+    };
+    return words[list];
+}

@@ -1,0 +1,91 @@
+// What the scores of lines are computed from: counts, classes, and what usually follows what.
+// Source: docs/logs-arithmetic.md.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "logs/counts.h"
+#include "logs/log2.h"
+#include "logs/logs.h"
+
+enum {
+    LP_LOG_HABITS_MAX = 4,     // states that stand in 7 of 10 windows of 3 lines
+    LP_LOG_FOLLOWERS_MAX = 64, // successors that BRIDGE tries
+};
+
+// What stands in at least 7 of 10 windows ahead of (or behind) a state.
+struct lp_log_habits {
+    uint32_t count;
+    uint16_t states[LP_LOG_HABITS_MAX];
+};
+
+struct lp_log_followers { // the most frequent first; of equals the lower state
+    struct lp_log_follower {
+        uint32_t times;
+        uint16_t state;
+    } * rows;
+    uint32_t count, capacity;
+};
+
+struct lp_log_score_row { // of one state
+    uint16_t class;       // LP_LOG_NOTHING: not known yet
+    struct lp_log_habits ahead, behind;
+    struct lp_log_followers followers; // right behind, twice or more
+};
+
+struct lp_log_scores {
+    struct lp_log_counts *counts; // lent; only lp_log_scores_step may change them
+    struct lp_log_counts classes; // the same of classes; count is n_g
+    uint32_t *types;              // [class] T_g: states of the class that were seen
+    size_t class_capacity, class_count;
+    uint32_t class_seen;           // G
+    struct lp_log_pairs class_ids; // (tag, rarity) -> class, in `next`
+    struct lp_log_score_row *rows;
+    size_t row_count;
+    const struct lp_log_states *states; // lent, for tags
+    bool is_streaming;                  // class = tag, and counts grow
+};
+// counts: lent until release. is_streaming: lp_log_scores_step is going to be called.
+void lp_log_scores_init(struct lp_log_scores *scores, struct lp_log_counts *counts,
+                        const struct lp_log_states *states, bool is_streaming);
+void lp_log_scores_release(struct lp_log_scores *scores);
+// Streaming: the class of a state that is going to be judged before it is counted.
+void lp_log_scores_meet(struct lp_log_scores *scores, uint16_t state);
+// Streaming: count one line more; see lp_log_counts_step.
+void lp_log_scores_step(struct lp_log_scores *scores, const uint16_t *past, size_t past_count);
+
+// log2 P(b|a), in 1/256 bit. is_left_out: these neighbours are in the counts and are left out.
+int64_t lp_log_scores_bits(const struct lp_log_scores *scores, uint16_t a, uint16_t b,
+                           bool is_left_out);
+// INS of b between a and c.
+int64_t lp_log_scores_unexpected(const struct lp_log_scores *scores, uint16_t a, uint16_t b,
+                                 uint16_t c);
+
+struct lp_log_gap { // what is missing between two lines
+    int64_t bits;   // 0: nothing
+    uint16_t state; // LP_LOG_NOTHING if bits is 0
+};
+struct lp_log_gap lp_log_scores_bridge(const struct lp_log_scores *scores, uint16_t a, uint16_t c);
+// The habits that are broken, a bit each. window: what was seen instead.
+uint32_t lp_log_habits_broken(const struct lp_log_habits *habits, const uint16_t *window,
+                              size_t count);
+// Is the habit of seeing m one of the broken ones?
+bool lp_log_habits_tell(const struct lp_log_habits *habits, uint32_t broken, uint16_t m);
+// f_m of a state m that is not among the lines ahead of a; g_m of one not behind c.
+int64_t lp_log_scores_ahead(const struct lp_log_scores *scores, uint16_t a, uint16_t m);
+int64_t lp_log_scores_behind(const struct lp_log_scores *scores, uint16_t m, uint16_t c);
+// MISS between a and c from the broken habits ahead of a and behind c.
+struct lp_log_gap lp_log_scores_miss(const struct lp_log_scores *scores, uint16_t a, uint16_t c,
+                                     uint32_t ahead, uint32_t behind);
+// Bits of one state m of lp_log_scores_miss.
+int64_t lp_log_scores_miss_of(const struct lp_log_scores *scores, const uint16_t pair[2],
+                              uint32_t ahead, uint32_t behind, uint16_t m);
+
+static inline const struct lp_log_score_row *lp_log_scores_row(const struct lp_log_scores *scores,
+                                                               uint16_t state)
+{
+    static const struct lp_log_score_row none = {.class = LP_LOG_NOTHING};
+    return state < scores->row_count ? &scores->rows[state] : &none;
+}

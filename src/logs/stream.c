@@ -1,0 +1,201 @@
+// Scores while the log is being written: counts of training and of the past only.
+#include "logs/judge.h"
+#include "logs/model_parts.h"
+#include "logs/rank_parts.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+
+enum { GRAM = LP_LOG_WINDOW + 1 };
+
+struct past {                     // {.here = LP_LOG_NO_SCORE} is ready for use
+    uint16_t states[LP_LOG_PAST]; // the oldest first
+    uint64_t lines[LP_LOG_PAST];
+    size_t count;
+    int64_t here; // INS of the next line to be judged
+};
+
+static void past_push(struct past *past, uint16_t state, uint64_t line)
+{
+    if (past->count == LP_LOG_PAST) {
+        memmove(past->states, past->states + 1, sizeof past->states - sizeof *past->states);
+        memmove(past->lines, past->lines + 1, sizeof past->lines - sizeof *past->lines);
+        past->count--;
+    }
+    past->states[past->count] = state;
+    past->lines[past->count++] = line;
+}
+
+static void past_count(struct lp_log_scores *scores, const struct past *past, size_t at)
+{
+    size_t known = at + 1 < GRAM ? at + 1 : GRAM;
+    lp_log_scores_step(scores, past->states + at + 1 - known, known);
+}
+
+// Take a line; count and judge the one W lines ago. False: there is none yet.
+static bool past_step(struct lp_log_scores *scores, struct past *past, uint16_t state,
+                      uint64_t line, struct lp_log_judgement *ret_judgement)
+{
+    lp_log_scores_meet(scores, state);
+    past_push(past, state, line);
+    if (past->count <= LP_LOG_WINDOW)
+        return false;
+    size_t at = past->count - 1 - LP_LOG_WINDOW;
+    past_count(scores, past, at);
+    const uint16_t *x = past->states + at;
+    size_t back = at < LP_LOG_WINDOW - 1 ? at : LP_LOG_WINDOW - 1;
+    *ret_judgement = (struct lp_log_judgement){
+        .here = past->here,
+        .next = lp_log_scores_unexpected(scores, x[0], x[1], x[2]),
+        .bridge = lp_log_scores_bridge(scores, x[0], x[1]).bits,
+        .ahead =
+            lp_log_habits_broken(&lp_log_scores_row(scores, x[0])->ahead, x + 1, LP_LOG_WINDOW),
+        .behind =
+            lp_log_habits_broken(&lp_log_scores_row(scores, x[1])->behind, x - back, back + 1),
+    };
+    ret_judgement->miss =
+        lp_log_scores_miss(scores, x[0], x[1], ret_judgement->ahead, ret_judgement->behind).bits;
+    past->here = ret_judgement->next;
+    return true;
+}
+
+static void past_place(const struct past *past, struct lp_log_place *ret_place)
+{
+    size_t at = past->count - 1 - LP_LOG_WINDOW;
+    const uint16_t *x = past->states + at;
+    *ret_place = (struct lp_log_place){
+        .before = at ? x[-1] : LP_LOG_NOTHING,
+        .state = x[0],
+        .after = x[1],
+        .after_next = x[2],
+        .line = past->lines[at],
+        .next_line = past->lines[at + 1],
+    };
+}
+
+// ---- a whole log
+
+struct streamer {
+    struct lp_log_scores scores;
+    const struct lp_log_counts *train;
+    uint64_t neighbours, unseen;
+    enum lp_log_list list;
+    struct lp_log_top *top;
+};
+
+static void streamer_step(struct streamer *streamer, struct past *past, uint16_t state,
+                          uint64_t line)
+{
+    struct lp_log_judgement judgement;
+    if (!past_step(&streamer->scores, past, state, line, &judgement))
+        return;
+    struct lp_log_place place;
+    past_place(past, &place);
+    judgement.is_new = !lp_log_counts_next(streamer->train, place.state, place.after);
+    streamer->neighbours++;
+    streamer->unseen += judgement.is_new;
+    int64_t score = lp_log_judgement_score(
+        &judgement, streamer->list, lp_log_merged_bonus(streamer->unseen, streamer->neighbours));
+    if (score == LP_LOG_NO_SCORE || !lp_log_top_wants(streamer->top, score, place.line))
+        return;
+    struct lp_log_verdict verdict;
+    lp_log_judgement_tell(&judgement, &streamer->scores, &place, streamer->list, &verdict);
+    verdict.score = score;
+    lp_log_top_add(streamer->top, &verdict);
+}
+
+// Which sequence a line belongs to: with keys one for each, else all to the first.
+static uint32_t *sequence_of_lines(const struct lp_log_sequences *sequences, size_t line_count)
+{
+    uint32_t *of = lp_heap_take((line_count + 1) * sizeof *of);
+    size_t at = 0;
+    for (size_t i = 0; sequences->places && i < sequences->end_count; i++)
+        for (; at < sequences->ends[i]; at++)
+            of[sequences->places[at]] = (uint32_t)i;
+    return of;
+}
+
+void lp_log_rank_streaming(const struct lp_log_model *model, const struct lp_log_lines *lines,
+                           const struct lp_log_rank_config *config, struct lp_log_top *top)
+{
+    struct lp_log_sequences sequences;
+    lp_log_sequences_init(&sequences, lines, 0, lines->count, config->with_keys);
+    uint32_t *of = sequence_of_lines(&sequences, lines->count);
+    struct past *pasts = lp_heap_grow(NULL, sequences.end_count + 1, sizeof *pasts);
+    for (size_t i = 0; i < sequences.end_count; i++)
+        pasts[i] = (struct past){.here = LP_LOG_NO_SCORE};
+    struct lp_log_counts counts;
+    lp_log_counts_copy(&model->counts, &counts);
+    struct streamer streamer = {.train = &model->counts, .list = config->list, .top = top};
+    lp_log_scores_init(&streamer.scores, &counts, model->states, true);
+    for (size_t i = 0; i < lines->count; i++)
+        if (lines->states[i] != LP_LOG_NOTHING)
+            streamer_step(&streamer, &pasts[of[i]], lines->states[i], i + 1);
+    lp_log_scores_release(&streamer.scores);
+    lp_log_counts_release(&counts);
+    lp_heap_free(pasts);
+    lp_heap_free(of);
+    lp_log_sequences_release(&sequences);
+}
+
+// ---- line by line
+
+struct lp_log_stream {
+    struct lp_log_model *model;
+    struct lp_log_scores scores;
+    uint64_t changes; // of the model's counts, when the scores were made
+    uint64_t line;
+    struct past past;
+};
+
+struct lp_log_stream *lp_log_stream_open(struct lp_log_model *model)
+{
+    struct lp_log_stream *stream = lp_heap_take(sizeof *stream);
+    stream->model = model;
+    stream->past.here = LP_LOG_NO_SCORE;
+    stream->changes = model->counts.changes;
+    lp_log_scores_init(&stream->scores, &model->counts, model->states, true);
+    return stream;
+}
+
+void lp_log_stream_close(struct lp_log_stream *stream)
+{
+    if (!stream)
+        return;
+    size_t judged = stream->past.count > LP_LOG_WINDOW ? stream->past.count - LP_LOG_WINDOW : 0;
+    for (size_t at = judged; at < stream->past.count; at++)
+        past_count(&stream->scores, &stream->past, at);
+    lp_log_scores_release(&stream->scores);
+    lp_heap_free(stream);
+}
+
+// The model was decayed, merged or trained in between.
+static void stream_refresh(struct lp_log_stream *stream)
+{
+    if (stream->changes == stream->model->counts.changes)
+        return;
+    lp_log_scores_release(&stream->scores);
+    lp_log_scores_init(&stream->scores, &stream->model->counts, stream->model->states, true);
+    for (size_t i = 0; i < stream->past.count; i++)
+        lp_log_scores_meet(&stream->scores, stream->past.states[i]);
+    stream->changes = stream->model->counts.changes;
+}
+
+bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,
+                        struct lp_log_verdict *ret_unexpected, struct lp_log_verdict *ret_missing)
+{
+    stream->line++;
+    stream_refresh(stream);
+    struct lp_log_judgement judgement;
+    if (state == LP_LOG_NOTHING ||
+        !past_step(&stream->scores, &stream->past, state, stream->line, &judgement))
+        return false;
+    struct lp_log_place place;
+    past_place(&stream->past, &place);
+    lp_log_judgement_tell(&judgement, &stream->scores, &place, LP_LOG_UNEXPECTED, ret_unexpected);
+    ret_unexpected->score = lp_log_judgement_score(&judgement, LP_LOG_UNEXPECTED, 0);
+    lp_log_judgement_tell(&judgement, &stream->scores, &place, LP_LOG_MISSING, ret_missing);
+    ret_missing->score = judgement.bridge + judgement.miss;
+    return true;
+}
