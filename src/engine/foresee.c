@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/open_orders.h"
+
 enum { FORESEE_TICKS_MAX = 20 * 1000, FORESEE_MS_MAX = 10 * 60 * 1000 };
 
 static int64_t clock_now(void *context)
@@ -57,16 +59,21 @@ static bool is_setup(const struct lp_foresight *world, const struct lp_action *a
     return lp_state_app_want(state, service, action->app)->kind == LP_APP_SETUP;
 }
 
-static int driver_begin(void *self, const struct lp_order *order, struct lp_err *err)
+// Answer what is to be done as done.
+static void answer(void *self, const struct lp_action *action)
 {
-    (void)err;
     struct lp_foresight *world = self;
-    const struct lp_action *action = &order->action;
     enum lp_event_kind reply = lp_event_of_success(action->kind);
     if (reply != LP_EVENT_NONE)
         reply_add(world, action, reply);
     if (action->kind == LP_ACTION_START_APP && is_setup(world, action))
         reply_add(world, action, LP_EVENT_APP_EXITED);
+}
+
+static int driver_begin(void *self, const struct lp_order *order, struct lp_err *err)
+{
+    (void)err;
+    answer(self, &order->action);
     return 0;
 }
 
@@ -130,9 +137,13 @@ int lp_foresee_begin(const struct lp_engine *engine, struct lp_foresight *foresi
     LP_OWNS_STR struct lp_str bytes = {0};
     lp_engine_snapshot(engine, &bytes);
     int result = lp_engine_restore(foresight->engine, bytes.text, bytes.bytes, err);
-    if (result < 0)
+    if (result < 0) {
         lp_foresee_end(foresight);
-    return result;
+        return result;
+    }
+    // The copy's drivers know nothing of the orders that were given before it was made.
+    lp_open_orders_visit(foresight->engine->state, answer, foresight);
+    return 0;
 }
 
 int lp_foresee_run(struct lp_foresight *foresight, uint32_t infra, struct lp_err *err)

@@ -362,6 +362,25 @@ static void foresight_leaves_the_world_alone(void **state)
     assert_int_equal(lp_view_plan_if(world->engine, NULL, "db-1 falls", &plan, &err), LP_EINPUT);
 }
 
+// A plan while orders are out foresees that they are answered, not that nothing is heard of them.
+static void foresight_answers_what_is_out(void **state)
+{
+    struct world *world = *state;
+    struct lp_err err;
+    assert_int_equal(apply(world->engine, 2, "see", &err), 0);
+    for (int i = 0; i < 60; i++) { // at each moment of coming up
+        LP_OWNS_STR struct lp_str text = {0};
+        LP_OWNS_STR struct lp_str plan = {0};
+        descriptor(&text, 2, "see");
+        assert_int_equal(lp_view_plan(world->engine, text.text, text.bytes, &plan, &err), 0);
+        if (strstr(lp_str_text(&plan), "nothing was heard"))
+            fail_msg("turn %d: %s", i, lp_str_text(&plan));
+        assert_int_equal(lp_engine_tick(world->engine, &err), 0);
+        now_ms += 10;
+    }
+    settle(world->engine);
+}
+
 static void a_full_disk_refuses_and_loses_nothing(void **state)
 {
     struct world *world = *state;
@@ -448,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(up_renders_starts_and_publishes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(up_again_touches_only_what_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(foresight_leaves_the_world_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(foresight_answers_what_is_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_refuses_and_loses_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_restart_knows_what_was_wanted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(why_tells_the_story, set_up, tear_down),
