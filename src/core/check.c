@@ -8,20 +8,22 @@
 
 static int check_heap(struct lp_state *s, struct lp_err *err)
 {
-    const uint32_t *heap = (const uint32_t *)(const void *)((const char *)s + s->heap_at);
-    const uint32_t *places = (const uint32_t *)(const void *)((const char *)s + s->place_at);
-    const int64_t *dues = (const int64_t *)(const void *)((const char *)s + s->due_at);
+    const struct lp_heap_entry *heap =
+        (const struct lp_heap_entry *)(const void *)((const char *)s + s->heap_at);
+    const struct lp_timer *rows =
+        (const struct lp_timer *)(const void *)((const char *)s + s->timers_at);
     uint32_t timers = lp_timer_id(s, LP_TIMER_FAULT, LP_FAULTS_MAX), in_heap = 0;
     if (s->timer_count > timers)
         return BAD("%u timers, but %u rows", s->timer_count, timers);
     for (uint32_t i = 0; i < s->timer_count; i++) {
-        if (heap[i] >= timers || places[heap[i]] != i + 1)
-            return BAD("timer %u is not where it says", heap[i]);
-        if (i > 0 && dues[heap[(i - 1) / 2]] > dues[heap[i]])
-            return BAD("timer %u is due before its parent in the heap", heap[i]);
+        if (heap[i].timer >= timers || rows[heap[i].timer].place != i + 1 ||
+            rows[heap[i].timer].due_ms != heap[i].due_ms)
+            return BAD("timer %u is not where it says", heap[i].timer);
+        if (i > 0 && heap[(i - 1) / 2].due_ms > heap[i].due_ms)
+            return BAD("timer %u is due before its parent in the heap", heap[i].timer);
     }
     for (uint32_t i = 0; i < timers; i++)
-        in_heap += places[i] != 0;
+        in_heap += rows[i].place != 0;
     return in_heap == s->timer_count ? 0 : BAD("a timer claims a place that it has not");
 }
 
@@ -136,11 +138,11 @@ static int check_order(struct lp_state *s, uint32_t id, struct lp_err *err)
     if (node->render.kind != LP_ACTION_NONE && node->row.phase == LP_NODE_ABSENT)
         return BAD("node %u is absent and being rendered", id);
     bool is_looked_at = s->is_synced && !lp_infra_get(s, node->row.infra)->is_open;
-    const uint32_t *places = (const uint32_t *)(const void *)((const char *)s + s->place_at);
-    const int64_t *dues = (const int64_t *)(const void *)((const char *)s + s->due_at);
-    uint32_t timer = lp_timer_id(s, LP_TIMER_NODE, id);
+    const struct lp_timer *timers =
+        (const struct lp_timer *)(const void *)((const char *)s + s->timers_at);
+    const struct lp_timer *timer = &timers[lp_timer_id(s, LP_TIMER_NODE, id)];
     if (kind != LP_ACTION_NONE && is_looked_at && !node->is_dirty &&
-        (places[timer] == 0 || dues[timer] > node->order.deadline_ms))
+        (timer->place == 0 || timer->due_ms > node->order.deadline_ms))
         return BAD("node %u waits for a reply without a timer", id);
     return 0;
 }

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "core/tables.h"
 
-enum { ALIGN = 16, LAYOUT_VERSION = 1 };
+enum { ALIGN = 64, LAYOUT_VERSION = 2 }; // tables begin on a cache line
 
 static uint64_t round_up(uint64_t bytes)
 {
@@ -33,9 +33,8 @@ static uint64_t lay_out(struct lp_state *s, const struct lp_limits *limits)
         {&s->images_at, (uint64_t)limits->images * sizeof(struct lp_image_inside)},
         {&s->hosts_at, (uint64_t)limits->hosts * sizeof(struct lp_host)},
         {&s->faults_at, LP_FAULTS_MAX * sizeof(struct lp_fault_inside)},
-        {&s->heap_at, timers_max(limits) * sizeof(uint32_t)},
-        {&s->place_at, timers_max(limits) * sizeof(uint32_t)},
-        {&s->due_at, timers_max(limits) * sizeof(int64_t)},
+        {&s->heap_at, timers_max(limits) * sizeof(struct lp_heap_entry)},
+        {&s->timers_at, timers_max(limits) * sizeof(struct lp_timer)},
         {&s->ring_at, (uint64_t)limits->nodes * sizeof(uint32_t)},
         {&s->rooms_at, 4 * ((uint64_t)limits->hosts + 1) * sizeof(uint32_t)},
         {&s->addresses_at,
@@ -117,6 +116,33 @@ struct lp_state *lp_state_from_bytes(void *memory, size_t bytes, const struct lp
 static void *row_at(const struct lp_state *s, uint64_t table_at, uint64_t index, size_t size)
 {
     return (char *)(uintptr_t)s + table_at + index * size;
+}
+
+static void prefetch(const void *row, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += 64)
+        __builtin_prefetch((const char *)row + at, 1);
+}
+
+void lp_state_prefetch(const struct lp_state *s, uint32_t id, uint32_t app, bool is_near)
+{
+    if (id >= s->limits.nodes)
+        return;
+    const struct lp_node_inside *node = row_at(s, s->nodes_at, id, sizeof(*node));
+    if (!is_near) {
+        prefetch(node, sizeof(*node));
+        prefetch(row_at(s, s->timers_at, id, sizeof(struct lp_timer)), 1);
+        return;
+    }
+    if (!node->row.is_used)
+        return;
+    const struct lp_service_inside *service =
+        row_at(s, s->services_at, node->row.service, sizeof(*service));
+    prefetch(service, sizeof(*service));
+    uint32_t first = app < node->app_count ? app : 0;
+    if (first < node->app_count)
+        prefetch(row_at(s, s->apps_at, node->app_first + first, sizeof(struct lp_app_inside)),
+                 sizeof(struct lp_app_inside));
 }
 
 struct lp_infra_inside *lp_infra_get(struct lp_state *s, uint32_t id)

@@ -21,23 +21,24 @@ enum lp_fix { // what the repair phase decided for a node
 
 enum lp_watch { LP_WATCH_NONE, LP_WATCH_READINESS, LP_WATCH_HEALTH };
 
+// Two cache lines.
 struct lp_app_inside {
     struct lp_app_row row;
     uint8_t watched_as; // enum lp_watch
     bool is_restart_asked, is_kill_asked, is_ever_ready, is_stop_ours;
-    uint8_t fails;     // readings in a row
-    uint8_t no_help;   // restarts in this node since it was last ready for a while
-    uint32_t attempts; // failures since it was last good for as long as its window
+    uint8_t fails;      // readings in a row
+    uint8_t no_help;    // restarts in this node since it was last ready for a while
+    uint32_t attempts;  // failures since it was last good for as long as its window
+    uint32_t next_free; // block allocator
     int64_t started_ms, ready_ms, next_try_ms;
     int64_t watch_due_ms;      // no reading by then: the sensor is ordered again; 0: it has spoken
     struct lp_because because; // of the next start
     struct lp_order_slot order;
-    uint32_t next_free; // block allocator
 };
 
+// Four cache lines; what every event reads comes first.
 struct lp_node_inside {
     struct lp_node_row row;
-    uint32_t next, prev; // of its service, by ordinal; free list
     uint32_t app_first;
     uint16_t app_count; // as of its life; the descriptor may have changed since
     uint8_t fix;        // enum lp_fix
@@ -49,15 +50,17 @@ struct lp_node_inside {
     bool is_fix_ordered;  // its end is ours and a part of a repair
     bool is_started, is_published_up, is_published_good; // as counted and told
     uint8_t hold_count;                                  // faults that keep it from being started
-    uint16_t fault_count;                                // faults aimed at it
     uint8_t replacements;                                // in the window of lives
-    uint32_t failed_lives;                               // without having been healthy for a while
-    int64_t lives_start_ms, next_try_ms, mute_since_ms, healthy_since_ms;
-    uint64_t placed_bytes;     // reserved on its host
-    uint64_t node_hash;        // of the descriptor its life was made from
-    uint64_t render_done;      // version of its files in force
-    struct lp_because because; // of the next start
+    uint16_t fault_count;                                // faults aimed at it
+    uint64_t node_hash;                                  // of the descriptor its life was made from
+    uint64_t render_done;                                // version of its files in force
     struct lp_order_slot order, render;
+    int64_t next_try_ms, mute_since_ms, healthy_since_ms, lives_start_ms;
+    struct lp_because because; // of the next start
+    uint64_t placed_bytes;     // reserved on its host
+    uint32_t next, prev;       // of its service, by ordinal; free list
+    uint32_t failed_lives;     // without having been healthy for a while
+    uint32_t unused[5];
 };
 
 struct lp_brake { // many faults at once are repaired one at a time (core/diagnose.c)
@@ -129,6 +132,15 @@ struct lp_host {
 };
 
 // Timers: one for each row that may wait; a binary heap ordered by due time, then by id.
+struct lp_timer {
+    int64_t due_ms; // when it was last set
+    uint32_t place; // 0: not in the heap, else its place + 1
+    uint32_t unused;
+};
+struct lp_heap_entry { // the key stands in the heap: sifting touches nothing else
+    int64_t due_ms;
+    uint32_t timer, unused;
+};
 enum lp_timer_of { LP_TIMER_NODE, LP_TIMER_INFRA, LP_TIMER_IMAGE, LP_TIMER_FAULT, LP_TIMER_KINDS };
 
 struct lp_blocks { // free blocks of rows, by their size
@@ -152,7 +164,7 @@ struct lp_state {
     uint32_t faults_asked; // ever: the number of the last one
     bool are_faults_locked;
     uint64_t infras_at, services_at, nodes_at, apps_at, wants_at, images_at, hosts_at, faults_at;
-    uint64_t heap_at, place_at, due_at, ring_at;
+    uint64_t heap_at, timers_at, ring_at;
     uint64_t rooms_at;     // a tournament of the hosts: who has the most room (core/schedule.c)
     uint64_t addresses_at; // a bit for each address index of each infrastructure: taken
 };

@@ -6,19 +6,14 @@
 #include "base/err.h"
 #include "core/tables.h"
 
-static uint32_t *heap_of(const struct lp_state *s)
+static struct lp_heap_entry *heap_of(const struct lp_state *s)
 {
-    return (uint32_t *)(void *)((char *)(uintptr_t)s + s->heap_at);
+    return (struct lp_heap_entry *)(void *)((char *)(uintptr_t)s + s->heap_at);
 }
 
-static uint32_t *places_of(const struct lp_state *s) // 0: not in the heap, else its place + 1
+static struct lp_timer *timers_of(const struct lp_state *s)
 {
-    return (uint32_t *)(void *)((char *)(uintptr_t)s + s->place_at);
-}
-
-static int64_t *dues_of(const struct lp_state *s)
-{
-    return (int64_t *)(void *)((char *)(uintptr_t)s + s->due_at);
+    return (struct lp_timer *)(void *)((char *)(uintptr_t)s + s->timers_at);
 }
 
 uint32_t lp_timer_id(const struct lp_state *s, enum lp_timer_of kind, uint32_t row)
@@ -31,80 +26,83 @@ uint32_t lp_timer_id(const struct lp_state *s, enum lp_timer_of kind, uint32_t r
     return base + row;
 }
 
-static bool is_before(const struct lp_state *s, uint32_t a, uint32_t b)
+static bool is_before(const struct lp_heap_entry *a, const struct lp_heap_entry *b)
 {
-    const int64_t *due = dues_of(s);
-    return due[a] != due[b] ? due[a] < due[b] : a < b;
+    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->timer < b->timer;
 }
 
-static void put(struct lp_state *s, uint32_t place, uint32_t timer)
+static void put(struct lp_state *s, uint32_t place, struct lp_heap_entry entry)
 {
-    heap_of(s)[place] = timer;
-    places_of(s)[timer] = place + 1;
+    heap_of(s)[place] = entry;
+    timers_of(s)[entry.timer].place = place + 1;
 }
 
 static void sift_up(struct lp_state *s, uint32_t place)
 {
-    uint32_t timer = heap_of(s)[place];
-    while (place > 0 && is_before(s, timer, heap_of(s)[(place - 1) / 2])) {
+    struct lp_heap_entry entry = heap_of(s)[place];
+    while (place > 0 && is_before(&entry, &heap_of(s)[(place - 1) / 2])) {
         put(s, place, heap_of(s)[(place - 1) / 2]);
         place = (place - 1) / 2;
     }
-    put(s, place, timer);
+    put(s, place, entry);
 }
 
 static void sift_down(struct lp_state *s, uint32_t place)
 {
-    uint32_t timer = heap_of(s)[place];
+    const struct lp_heap_entry *heap = heap_of(s);
+    struct lp_heap_entry entry = heap[place];
     for (;;) {
         uint32_t child = 2 * place + 1;
         if (child >= s->timer_count)
             break;
-        if (child + 1 < s->timer_count && is_before(s, heap_of(s)[child + 1], heap_of(s)[child]))
+        if (child + 1 < s->timer_count && is_before(&heap[child + 1], &heap[child]))
             child++;
-        if (!is_before(s, heap_of(s)[child], timer))
+        if (!is_before(&heap[child], &entry))
             break;
-        put(s, place, heap_of(s)[child]);
+        put(s, place, heap[child]);
         place = child;
     }
-    put(s, place, timer);
+    put(s, place, entry);
 }
 
 static void heap_remove(struct lp_state *s, uint32_t timer)
 {
-    uint32_t place = places_of(s)[timer] - 1;
-    uint32_t last = heap_of(s)[--s->timer_count];
-    places_of(s)[timer] = 0;
-    if (last == timer)
+    uint32_t place = timers_of(s)[timer].place - 1;
+    struct lp_heap_entry last = heap_of(s)[--s->timer_count];
+    timers_of(s)[timer].place = 0;
+    heap_of(s)[s->timer_count] = (struct lp_heap_entry){0};
+    if (last.timer == timer)
         return;
     put(s, place, last);
     sift_up(s, place);
-    sift_down(s, places_of(s)[last] - 1);
+    sift_down(s, timers_of(s)[last.timer].place - 1);
 }
 
 void lp_timer_set(struct lp_state *s, uint32_t timer, int64_t due_ms)
 {
-    bool is_in = places_of(s)[timer] != 0;
-    if (is_in && dues_of(s)[timer] == due_ms)
+    struct lp_timer *row = &timers_of(s)[timer];
+    if (row->place == 0 && due_ms == INT64_MAX)
         return;
-    if (is_in)
+    if (row->place != 0 && row->due_ms == due_ms)
+        return;
+    if (row->place != 0)
         heap_remove(s, timer);
-    dues_of(s)[timer] = due_ms;
+    row->due_ms = due_ms;
     if (due_ms == INT64_MAX)
         return;
-    put(s, s->timer_count, timer);
+    put(s, s->timer_count, (struct lp_heap_entry){.due_ms = due_ms, .timer = timer});
     sift_up(s, s->timer_count++);
 }
 
 int64_t lp_timer_next(const struct lp_state *s)
 {
-    return s->timer_count ? dues_of(s)[heap_of(s)[0]] : INT64_MAX;
+    return s->timer_count ? heap_of(s)[0].due_ms : INT64_MAX;
 }
 
 void lp_timers_expire(struct lp_state *s)
 {
-    while (s->timer_count && dues_of(s)[heap_of(s)[0]] <= s->now_ms) {
-        uint32_t timer = heap_of(s)[0];
+    while (s->timer_count && heap_of(s)[0].due_ms <= s->now_ms) {
+        uint32_t timer = heap_of(s)[0].timer;
         heap_remove(s, timer);
         if (timer < s->limits.nodes)
             lp_node_touch(s, timer);

@@ -159,8 +159,9 @@ int64_t lp_check_next_ms(const struct lp_watch *watch, int64_t now_ms)
         int64_t delay_ms = age_ms / 10 > RETRY_FIRST_MS ? age_ms / 10 : RETRY_FIRST_MS;
         return now_ms + (delay_ms < limit_ms ? delay_ms : limit_ms);
     }
-    // The interval runs from beginning to beginning. A check that was late, or took long, is followed
-    // by the first point of the phase at least half an interval later, so that it comes back to it.
+    // The interval runs from beginning to beginning. A check that was late, or took long, is
+    // followed by the first point of the phase at least half an interval later, so that it comes
+    // back to it.
     const uint32_t key[2] = {watch->node, watch->app};
     int64_t phase_ms = (int64_t)(lp_fnv(LP_FNV_START, key, sizeof(key)) % (uint64_t)interval_ms);
     int64_t after_ms = watch->begun_us / 1000 + interval_ms / 2;

@@ -1,11 +1,12 @@
 """The floors by themselves: the journal beside the sqlite3 shell, lp_step, the simulator."""
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
 
-from bench_world import LIMPET, row
+from bench_world import LIMPET, have, row
 
 BUILD = os.path.dirname(LIMPET)
 RECORDS = 50000
@@ -40,6 +41,17 @@ def journal_rows():
               limpet_per_s=limpet, shell_per_s=peer)
 
 
+def step_instructions(nodes, events=64000):
+    """Instructions of one event (its turn: the step, and the bench's obeying), by callgrind."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = subprocess.run(["valgrind", "--tool=callgrind", "--toggle-collect=turn_step",
+                              f"--callgrind-out-file={folder}/out",
+                              os.path.join(BUILD, "test/bench/step_bench"), "--json", str(nodes),
+                              str(events)], check=True, capture_output=True, text=True)
+    collected = re.search(r"Collected : (\d+)", out.stderr)
+    return int(collected.group(1)) / (2 * events)  # one stream with the hint, one without
+
+
 def step_rows():
     out = subprocess.run([os.path.join(BUILD, "test/bench/step_bench"), "--json"], check=True,
                          capture_output=True, text=True)
@@ -50,6 +62,15 @@ def step_rows():
               f"itself with {first['nodes']:,} nodes {first['events_per_s']:,.0f} events/s",
               last["events_per_s"] / first["events_per_s"], ">= 200,000 events/s, flat",
               rates=rates)
+    yield row("the same, without the hint at coming events",
+              f"{last['bare_events_per_s']:,.0f} events/s",
+              f"{first['nodes']:,} nodes {first['bare_events_per_s']:,.0f} events/s",
+              last["bare_events_per_s"] / first["bare_events_per_s"], "")
+    if have("valgrind"):
+        large, small = step_instructions(last["nodes"]), step_instructions(first["nodes"])
+        yield row("the same, instructions an event", f"{large:,.0f}",
+                  f"{first['nodes']:,} nodes {small:,.0f}", large / small, "flat",
+                  instructions=[small, large])
 
 
 def simulate_rows():
