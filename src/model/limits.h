@@ -31,6 +31,16 @@ enum {
 
     LP_FAULTS_MAX = 256, // on purpose, at a time
 
+    // A load.
+    LP_LOAD_REQUESTS_MAX = 16,       // different ones in a plan
+    LP_LOAD_STAGES_MAX = 1000,
+    LP_LOAD_STATUSES_MAX = 8,        // ranges that one request expects
+    LP_LOAD_SHARES_MAX = 1000,       // sum of the shares of its requests
+    LP_LOAD_ARRIVALS_MAX = 20000000, // 32 bytes each
+    LP_LOAD_CONNECTIONS_MAX = 16384,
+    LP_LOAD_TEXT_BYTES_MAX = 1024 * 1024, // a body or header value that is sent
+    LP_LOAD_BODY_BYTES_MAX = 256 * 1024,  // of a reply, as far as it is looked at
+
     LP_PLAN_CAPACITY = 512, // orders of one step; what a full plan leaves over is part of the state
 
     // The controller's tables, unless the configuration says otherwise.
