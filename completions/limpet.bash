@@ -89,7 +89,10 @@ _limpet() {
         words=$(_limpet_names service | sed 's/$/=/')
         compopt -o nospace 2>/dev/null
         ;;
-    break) if ((COMP_CWORD == at + 1)); then words=$(_limpet_names node,app); else words="kill"; fi ;;
+    break) if ((COMP_CWORD == at + 1)); then words=$(_limpet_names node,app); elif ((COMP_CWORD == at + 2)); then
+            words=$("${COMP_WORDS[0]}" faults --kinds 2>/dev/null | awk 'NR > 1 { print $1 }')
+        fi ;;
+    heal) words=$(_limpet_names node,app,service) ;;
     help) words=$(_limpet_verbs) ;;
     esac
     [[ -n $words ]] && mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

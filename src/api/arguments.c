@@ -90,19 +90,20 @@ int lp_api_read_query(const struct lp_api_field *fields, const struct lp_pairs *
     return 0;
 }
 
-LP_MUST_CHECK static int secrets_put(json_t *value, struct lp_arena *arena,
-                                     struct lp_api_arguments *arguments, struct lp_err *err)
+LP_MUST_CHECK static int pairs_put(const struct lp_api_field *field, json_t *value,
+                                   struct lp_arena *arena, struct lp_api_arguments *arguments,
+                                   struct lp_err *err)
 {
     const char *key;
     json_t *content;
-    struct lp_pairs *secrets = &arguments->secrets;
+    struct lp_pairs *pairs = place(field, arguments);
     if (!json_is_object(value))
-        return lp_err_set(err, LP_EINPUT, "secrets: an object of texts is wanted");
-    secrets->items = lp_arena_new_array(arena, struct lp_pair, json_object_size(value) + 1);
+        return lp_err_set(err, LP_EINPUT, "%s: an object of texts is wanted", field->name);
+    pairs->items = lp_arena_new_array(arena, struct lp_pair, json_object_size(value) + 1);
     json_object_foreach (value, key, content) {
         if (!json_is_string(content))
-            return lp_err_set(err, LP_EINPUT, "secrets: '%s' is not a text", key);
-        secrets->items[secrets->count++] = (struct lp_pair){
+            return lp_err_set(err, LP_EINPUT, "%s: '%s' is not a text", field->name, key);
+        pairs->items[pairs->count++] = (struct lp_pair){
             lp_arena_text(arena, key), lp_arena_text(arena, json_string_value(content))};
     }
     return 0;
@@ -153,8 +154,8 @@ LP_MUST_CHECK static int body_put(const struct lp_api_field *field, json_t *valu
         return 0;
     case LP_API_DESCRIPTOR:
         return descriptor_put(value, arena, arguments, err);
-    case LP_API_SECRETS:
-        return secrets_put(value, arena, arguments, err);
+    case LP_API_PAIRS:
+        return pairs_put(field, value, arena, arguments, err);
     }
     return 0;
 }

@@ -8,11 +8,12 @@
 
 struct lp_api_arguments { // NULL, 0, false: not given
     const char *infrastructure, *node, *service, *target, *condition;
+    const char *fault, *duration, *select;
     const char *descriptor; // canonical text
     size_t descriptor_bytes;
-    struct lp_pairs secrets;
+    struct lp_pairs secrets, options;
     uint64_t after, limit, wait_ms, replicas;
-    bool is_node, is_told, with_volumes, has_after;
+    bool is_locked, is_told, with_volumes, has_after;
 };
 
 enum lp_api_kind {
@@ -20,7 +21,7 @@ enum lp_api_kind {
     LP_API_NUMBER,
     LP_API_FLAG,
     LP_API_DESCRIPTOR, // a text, or an object; to descriptor
-    LP_API_SECRETS,    // an object of texts; to secrets
+    LP_API_PAIRS,      // an object of texts
 };
 
 struct lp_api_field {

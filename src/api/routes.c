@@ -119,11 +119,35 @@ static int restart_post(struct lp_api *api, const struct lp_api_arguments *argum
     return accepted(api, answer);
 }
 
-static int break_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+static int faults_get(struct lp_api *api, const struct lp_api_arguments *arguments,
                       struct lp_api_answer *answer, struct lp_err *err)
 {
-    if (lp_request_break(api->engine, arguments->infrastructure, arguments->target,
-                         arguments->is_node, err) < 0)
+    return lp_view_faults(api->engine, arguments->infrastructure, &answer->body, err);
+}
+
+static int faults_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+                       struct lp_api_answer *answer, struct lp_err *err)
+{
+    struct lp_fault_ask ask = {.infra = arguments->infrastructure ? arguments->infrastructure : "",
+                               .target = arguments->target,
+                               .fault = arguments->fault,
+                               .duration = arguments->duration,
+                               .select = arguments->select,
+                               .options = arguments->options};
+    return lp_request_fault(api->engine, &ask, &answer->body, err);
+}
+
+static int heal_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+                     struct lp_api_answer *answer, struct lp_err *err)
+{
+    return lp_request_heal(api->engine, arguments->infrastructure, arguments->target, &answer->body,
+                           err);
+}
+
+static int lock_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+                     struct lp_api_answer *answer, struct lp_err *err)
+{
+    if (lp_request_faults_lock(api->engine, arguments->is_locked, err) < 0)
         return err->code;
     return accepted(api, answer);
 }
@@ -187,8 +211,9 @@ static const struct lp_api_field events_query[] = {
     {"told", LP_API_FLAG, false, AT(is_told), 0},
     {"wait_ms", LP_API_NUMBER, false, AT(wait_ms), LP_API_WAIT_MAX_MS},
     {0}};
-static const struct lp_api_field apply_body[] = {
-    {"descriptor", LP_API_DESCRIPTOR, true, 0, 0}, {"secrets", LP_API_SECRETS, false, 0, 0}, {0}};
+static const struct lp_api_field apply_body[] = {{"descriptor", LP_API_DESCRIPTOR, true, 0, 0},
+                                                 {"secrets", LP_API_PAIRS, false, AT(secrets), 0},
+                                                 {0}};
 static const struct lp_api_field plan_body[] = {{"descriptor", LP_API_DESCRIPTOR, true, 0, 0}, {0}};
 static const struct lp_api_field scale_body[] = {
     {"infrastructure", LP_API_TEXT, true, AT(infrastructure), 0},
@@ -199,11 +224,20 @@ static const struct lp_api_field restart_body[] = {
     {"infrastructure", LP_API_TEXT, true, AT(infrastructure), 0},
     {"target", LP_API_TEXT, true, AT(target), 0},
     {0}};
-static const struct lp_api_field break_body[] = {
-    {"infrastructure", LP_API_TEXT, true, AT(infrastructure), 0},
+static const struct lp_api_field fault_body[] = {
+    {"infrastructure", LP_API_TEXT, false, AT(infrastructure), 0},
     {"target", LP_API_TEXT, true, AT(target), 0},
-    {"is_node", LP_API_FLAG, false, AT(is_node), 0},
+    {"fault", LP_API_TEXT, true, AT(fault), 0},
+    {"for", LP_API_TEXT, false, AT(duration), 0},
+    {"select", LP_API_TEXT, false, AT(select), 0},
+    {"options", LP_API_PAIRS, false, AT(options), 0},
     {0}};
+static const struct lp_api_field heal_body[] = {
+    {"infrastructure", LP_API_TEXT, false, AT(infrastructure), 0},
+    {"target", LP_API_TEXT, true, AT(target), 0},
+    {0}};
+static const struct lp_api_field lock_body[] = {{"locked", LP_API_FLAG, true, AT(is_locked), 0},
+                                                {0}};
 static const struct lp_api_field if_body[] = {
     {"infrastructure", LP_API_TEXT, false, AT(infrastructure), 0},
     {"if", LP_API_TEXT, true, AT(condition), 0},
@@ -220,7 +254,10 @@ static const struct route routes[] = {
     {"GET", "/v1/services", infra_query, NULL, SMALL, services_get},
     {"POST", "/v1/services/scale", NULL, scale_body, SMALL, scale_post},
     {"POST", "/v1/restart", NULL, restart_body, SMALL, restart_post},
-    {"POST", "/v1/break", NULL, break_body, SMALL, break_post},
+    {"GET", "/v1/faults", infra_query, NULL, SMALL, faults_get},
+    {"POST", "/v1/faults", NULL, fault_body, SMALL, faults_post},
+    {"POST", "/v1/faults/heal", NULL, heal_body, SMALL, heal_post},
+    {"POST", "/v1/faults/lock", NULL, lock_body, SMALL, lock_post},
     {"GET", "/v1/events", events_query, NULL, SMALL, events_get},
     {"GET", "/v1/why", why_query, NULL, SMALL, why_get},
     {"POST", "/v1/plan", NULL, plan_body, LARGE, plan_post},

@@ -202,6 +202,48 @@ void lp_cgroup_freeze(const struct lp_cgroup_layout *layout, const char *path, b
         value_write(folder, "freezer.state", is_frozen ? "FROZEN" : "THAWED");
 }
 
+bool lp_cgroup_is_frozen(const struct lp_cgroup_layout *layout, const char *path)
+{
+    char folder[PATH_MAX];
+    LP_OWNS_STR struct lp_str text = {0};
+    bool is_v2 = layout->kind == LP_CGROUP_V2;
+    if (!folder_of(layout, "freezer", path, folder) ||
+        !value_read(folder, is_v2 ? "cgroup.events" : "freezer.state", &text))
+        return false;
+    return is_v2 ? strstr(lp_str_text(&text), "frozen 1") != NULL
+                 : lp_text_starts(lp_str_text(&text), "FROZEN");
+}
+
+struct pids {
+    pid_t *items;
+    size_t count, most;
+};
+
+static void pids_add(const char *folder, void *context)
+{
+    struct pids *pids = context;
+    LP_OWNS_STR struct lp_str text = {0};
+    char *rest = value_read(folder, "cgroup.procs", &text) ? text.text : NULL, *end;
+    for (; rest && *rest && pids->count < pids->most; rest = end + (*end == '\n')) {
+        long pid = strtol(rest, &end, 10);
+        if (end == rest)
+            break;
+        if (pid > 1)
+            pids->items[pids->count++] = (pid_t)pid;
+    }
+}
+
+size_t lp_cgroup_pids(const struct lp_cgroup_layout *layout, const char *path, pid_t *ret_pids,
+                      size_t most)
+{
+    char folder[PATH_MAX];
+    struct pids pids = {ret_pids, 0, most};
+    // A process is in every hierarchy at once: the first that has any tells all.
+    for (size_t i = 0; pids.count == 0 && folder_next(layout, path, i, folder); i++)
+        groups_walk(folder, CGROUP_DEPTH, pids_add, &pids);
+    return pids.count;
+}
+
 void lp_cgroup_kill(const struct lp_cgroup_layout *layout, const char *path)
 {
     char folder[PATH_MAX];

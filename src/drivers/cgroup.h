@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -29,6 +30,11 @@ bool lp_cgroup_has_processes(const struct lp_cgroup_layout *layout, const char *
 // Kill every process in it, frozen or not. Not waited for: ask lp_cgroup_has_processes.
 void lp_cgroup_kill(const struct lp_cgroup_layout *layout, const char *path);
 void lp_cgroup_freeze(const struct lp_cgroup_layout *layout, const char *path, bool is_frozen);
+// Are all processes of it frozen?
+bool lp_cgroup_is_frozen(const struct lp_cgroup_layout *layout, const char *path);
+// The processes in it and below, at most `most`; returns how many.
+size_t lp_cgroup_pids(const struct lp_cgroup_layout *layout, const char *path, pid_t *ret_pids,
+                      size_t most);
 // How often the kernel killed something in it for lack of memory; 0 when it cannot be known.
 uint64_t lp_cgroup_oom_kills(const struct lp_cgroup_layout *layout, const char *path);
 // permille of one core; 0: no limit.

@@ -3,6 +3,7 @@
 
 #include "drivers/check.h"
 #include "drivers/crun.h"
+#include "drivers/fault.h"
 #include "drivers/image.h"
 #include "drivers/network.h"
 
@@ -11,5 +12,6 @@ const struct lp_driver *const lp_drivers[] = {
     &lp_driver_network,
     &lp_driver_check,
     &lp_driver_image,
+    &lp_driver_fault,
 };
 const size_t lp_driver_count = sizeof(lp_drivers) / sizeof(lp_drivers[0]);

@@ -32,7 +32,7 @@ lp up "$work/c.yaml" --detach >/dev/null 2>&1
 for i in $(seq $points); do
     sleep "0.0$((RANDOM % 10))"
     case $((i % 4)) in
-    0) lp break "web-$((i % 3 + 1))" kill --node >/dev/null 2>&1 ;;
+    0) lp break "web-$((i % 3 + 1))" crash >/dev/null 2>&1 ;;
     1) lp break "web-$((i % 3 + 1))" kill >/dev/null 2>&1 ;;
     2) lp scale web=$((2 + i % 2)) >/dev/null 2>&1 ;;
     esac

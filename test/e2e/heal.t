@@ -34,7 +34,7 @@ within 5 sh -c "$LIMPET --root $root why web-1 | grep -q 'killed by signal 9'"; 
 within 5 is_healthy web-1; ok $? "it is healthy again"
 is "$(life)" "$first" "in the same life of the node"
 
-lp break web-1 kill --node >/dev/null; is $? 0 "break --node kills the node"
+lp break web-1 crash >/dev/null; is $? 0 "break crash kills the node"
 within 10 sh -c "test \$($LIMPET --root $root ps -o json | jq -r '.[] | select(.node == \"web-1\") | .incarnation') -gt $first"
 ok $? "the node begins another life"
 within 10 is_healthy web-1; ok $? "and is healthy again"

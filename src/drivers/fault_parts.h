@@ -1,0 +1,91 @@
+// What the files of the fault driver share. A job is one fault in the world; a hand knows how a few
+// kinds are done and undone. What an undo needs is in ROOT/faults/f<number>.json before anything is
+// done: any later daemon can finish it.
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/str.h"
+#include "drivers/cgroup.h"
+#include "drivers/child.h"
+#include "drivers/node_mark.h"
+#include "model/driver.h"
+#include "model/fault.h"
+
+enum { LP_FAULT_PEERS_MAX = 1024, LP_FAULT_PLACES_MAX = 16 };
+
+struct lp_fault_job {
+    uint64_t number;
+    uint32_t slot, app, run;
+    struct lp_node_mark mark; // of the node; .name "" when it is aimed at none
+    char app_name[64];        // "" for none
+    struct lp_fault_spec spec;
+    char *as_asked; // heap: struct lp_order, fault_text
+    // Where the node is on its networks, in their order, and whom it is limited to (0: everybody).
+    uint32_t addresses[LP_FAULT_PLACES_MAX], gateways[LP_FAULT_PLACES_MAX];
+    uint32_t networks[LP_FAULT_PLACES_MAX];
+    size_t place_count;
+    uint32_t *peers; // heap
+    size_t peer_count;
+    json_t *undo; // the hand's own notes, an object: written by prepare, read by undo
+    enum { LP_FAULT_JOB_INJECTING, LP_FAULT_JOB_ACTIVE, LP_FAULT_JOB_HEALING } phase;
+    bool is_told;           // ACTIVE was put
+    bool is_adopted;        // read from its file; no order about it was heard yet
+    int64_t since_ms;       // of this phase; CLOCK_MONOTONIC
+    int64_t given_up_at_ms; // the effect was not seen, or the undo did not succeed, by then
+    struct lp_fault_job *next;
+};
+
+struct lp_faults {            // the driver
+    struct lp_driver_env env; // own copies
+    struct lp_cgroup_layout cgroups;
+    struct lp_children *children; // workers: their tag is the number of the fault
+    struct lp_fault_job *jobs;
+    int epoll_fd, timer_fd;
+    bool is_synced;
+    int64_t open_ms;
+    struct lp_inbox *inbox; // during collect
+};
+
+struct lp_fault_hand {
+    // Note in job->undo what undo will need. NULL: nothing. LP_EUNSUPPORTED and LP_EINPUT say what
+    // this machine or this node lacks.
+    int (*prepare)(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err);
+    // Do it; safe to be done again.
+    int (*inject)(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err);
+    // Is its effect seen? 1 and a clause in ret_seen, 0: not yet, < 0: it will not be.
+    int (*look)(struct lp_faults *faults, struct lp_fault_job *job, struct lp_str *ret_seen,
+                struct lp_err *err);
+    // Undo it; safe to be done again and when nothing was done. 0: it is undone; LP_ETIMEOUT: not
+    // yet, call again; other errors are told and tried again.
+    int (*undo)(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err);
+};
+// Which hand does a kind; NULL: none on this machine.
+const struct lp_fault_hand *lp_fault_hand_of(uint32_t kind);
+extern const struct lp_fault_hand lp_fault_hand_process; // kill terminate hang restart
+extern const struct lp_fault_hand lp_fault_hand_node;    // crash shutdown reboot pause
+extern const struct lp_fault_hand lp_fault_hand_daemon;  // daemon-kill daemon-stall
+
+// fault_job.c: the file of a job.
+LP_MUST_CHECK int lp_fault_job_save(const struct lp_faults *faults, const struct lp_fault_job *job,
+                                    struct lp_err *err);
+LP_MUST_CHECK int lp_fault_jobs_load(struct lp_faults *faults, struct lp_err *err);
+void lp_fault_job_drop(struct lp_faults *faults, struct lp_fault_job *job); // and its file
+void lp_fault_job_free(struct lp_fault_job *job);
+// An option as a person gave it, or NULL. Lent until the job ends.
+const char *lp_fault_option(const struct lp_fault_job *job, const char *name);
+
+// fault_target.c: what a fault is aimed at, seen from outside.
+// The node's first process. LP_ENOTFOUND: it does not run, or in another life.
+LP_MUST_CHECK int lp_fault_node_pid(const struct lp_faults *faults, const struct lp_fault_job *job,
+                                    pid_t *ret_pid, struct lp_err *err);
+struct lp_place lp_fault_cgroup(const struct lp_faults *faults, const struct lp_fault_job *job);
+// The processes of the application (all of the node but limpet-init when app_name is ""), host
+// pids; at most `most`. The first one is the one that limpet-init has started.
+size_t lp_fault_processes(const struct lp_faults *faults, const struct lp_fault_job *job,
+                          pid_t *ret_pids, size_t most);
+char lp_fault_process_state(pid_t pid); // 'R', 'S', 'T', 'Z', ...; 0: gone
+int64_t lp_fault_now_ms(void);
