@@ -93,6 +93,7 @@ _limpet() {
             words=$("${COMP_WORDS[0]}" faults --kinds 2>/dev/null | awk 'NR > 1 { print $1 }')
         fi ;;
     heal) words=$(_limpet_names node,app,service) ;;
+    images) words=prune ;;
     help) words=$(_limpet_verbs) ;;
     esac
     [[ -n $words ]] && mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -81,6 +81,16 @@ static void image_reset(struct lp_state *s, uint32_t id, uint64_t revision)
     lp_image_touch_nodes(s, id);
 }
 
+static bool image_has_users(struct lp_state *s, uint32_t id)
+{
+    for (uint32_t i = 0; i < s->limits.services; i++) {
+        const struct lp_service_row *row = &lp_service_get(s, i)->row;
+        if (row->is_used && row->want.image == id)
+            return true;
+    }
+    return false;
+}
+
 // A person has spoken: what failed or gave up is tried again.
 static void image_forgive(struct lp_state *s, uint32_t id)
 {
@@ -185,7 +195,9 @@ void lp_absorb_want(struct lp_state *s, const struct lp_event *event)
         infra_set(s, event->infra, event->revision);
         break;
     case LP_EVENT_IMAGE_SET:
-        if (lp_image_get(s, event->image)->revision != event->revision)
+        // One that nobody used may have been removed from the cache since.
+        if (lp_image_get(s, event->image)->revision != event->revision ||
+            !image_has_users(s, event->image))
             image_reset(s, event->image, event->revision);
         lp_image_get(s, event->image)->is_used = true;
         break;

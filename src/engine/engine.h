@@ -99,8 +99,8 @@ LP_MUST_CHECK int lp_view_nodes(struct lp_engine *engine, const char *infra,
 //    "restarts","status","since"}]}]
 LP_MUST_CHECK int lp_view_services(struct lp_engine *engine, const char *infra,
                                    struct lp_str *ret_json, struct lp_err *err);
-//  [{"infrastructure","service","wanted","nodes","healthy","image","ports":["127.0.0.1:80->80"],
-//    "unpublished":[]}]
+//  [{"infrastructure","service","wanted","nodes","healthy","image","image_hash",
+//    "ports":["127.0.0.1:80->80"],"unpublished":[]}]
 LP_MUST_CHECK int lp_view_faults(struct lp_engine *engine, const char *infra,
                                  struct lp_str *ret_json, struct lp_err *err);
 //  {"locked","faults":[{"fault":"f7","infrastructure","application","kind","says","phase","asked",

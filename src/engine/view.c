@@ -165,6 +165,9 @@ int lp_view_services(struct lp_engine *engine, const char *infra, struct lp_str 
                       row->is_braked ? "true" : "false");
         lp_view_add_text(ret_json, "image",
                          entry->service ? entry->service->image.reference : NULL);
+        lp_str_add_char(ret_json, ',');
+        lp_view_add_text(ret_json, "image_hash",
+                         entry->service ? entry->service->image.hash : NULL);
         lp_str_add(ret_json, ",\"ports\":[");
         if (entry->service)
             add_ports(entry->service, NULL, ret_json);
