@@ -22,6 +22,7 @@
 #include "drivers/registry.h"
 #include "drivers/store_sqlite.h"
 #include "engine/engine.h"
+#include "model/action.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/own.h"
@@ -42,6 +43,8 @@ struct daemon {
     struct lp_server *server;
     struct lp_api api;
     struct lp_metrics metrics;
+    uint64_t turn_seq;  // the journal's last record when this turn began
+    bool has_restarted; // in this turn: what ended was ordered to start
     int signal_fd;
     const char *log_path;
     int64_t housekept_ms;
@@ -110,6 +113,16 @@ LP_MUST_CHECK static int engine_open(struct daemon *daemon, struct lp_err *err)
     return lp_engine_open(&config, &daemon->engine, err);
 }
 
+static void action_note(void *context, const struct lp_action *action, const char *subject)
+{
+    (void)subject;
+    struct daemon *daemon = context;
+    bool is_end =
+        action->because.reason == LP_REASON_APP_EXITED || action->because.reason == LP_REASON_OOM;
+    daemon->has_restarted |= action->kind == LP_ACTION_START_APP && is_end &&
+                             action->because.event_seq > daemon->turn_seq;
+}
+
 LP_MUST_CHECK static int open_all(struct daemon *daemon, struct lp_err *err)
 {
     const char *root = daemon->config->root;
@@ -124,6 +137,7 @@ LP_MUST_CHECK static int open_all(struct daemon *daemon, struct lp_err *err)
                                   .metrics = &daemon->metrics,
                                   .root = root,
                                   .since_ms = clock_now_ms(NULL)};
+    lp_engine_watch(daemon->engine, action_note, daemon);
     return lp_server_open(&daemon->api, &daemon->server, err);
 }
 
@@ -161,6 +175,8 @@ static void tick(struct daemon *daemon)
 {
     struct lp_err err;
     uint64_t start_us = stopwatch_us(), seq = lp_engine_last_seq(daemon->engine);
+    daemon->turn_seq = seq;
+    daemon->has_restarted = false;
     bool has_failed = lp_engine_tick(daemon->engine, &err) < 0;
     if (has_failed && !daemon->is_journal_failing)
         lp_daemon_log("%s; it is tried again, requests are refused meanwhile", err.text);
@@ -168,7 +184,7 @@ static void tick(struct daemon *daemon)
         lp_daemon_log("the journal can be written again");
     daemon->is_journal_failing = has_failed;
     if (lp_engine_last_seq(daemon->engine) != seq)
-        lp_metrics_add(&daemon->metrics, stopwatch_us() - start_us);
+        lp_metrics_add(&daemon->metrics, stopwatch_us() - start_us, daemon->has_restarted);
 }
 
 static int wait_ms(const struct daemon *daemon)

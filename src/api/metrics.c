@@ -6,10 +6,17 @@
 
 #include "base/str.h"
 
-void lp_metrics_add(struct lp_metrics *metrics, uint64_t turn_us)
+static void spans_add(struct lp_spans *spans, uint64_t span_us)
 {
-    metrics->recent_us[metrics->turns++ % LP_METRICS_TURNS] =
-        turn_us < UINT32_MAX ? (uint32_t)turn_us : UINT32_MAX;
+    spans->recent_us[spans->count++ % LP_METRICS_TURNS] =
+        span_us < UINT32_MAX ? (uint32_t)span_us : UINT32_MAX;
+}
+
+void lp_metrics_add(struct lp_metrics *metrics, uint64_t turn_us, bool is_restart)
+{
+    spans_add(&metrics->turns, turn_us);
+    if (is_restart)
+        spans_add(&metrics->restarts, turn_us);
 }
 
 static int ascending(const void *a, const void *b)
@@ -18,13 +25,23 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void lp_metrics_print(const struct lp_metrics *metrics, struct lp_str *ret_json)
+static void spans_print(const struct lp_spans *spans, const char *many, const char *one,
+                        struct lp_str *json)
 {
     uint32_t sorted[LP_METRICS_TURNS];
-    size_t count = metrics->turns < LP_METRICS_TURNS ? (size_t)metrics->turns : LP_METRICS_TURNS;
-    memcpy(sorted, metrics->recent_us, sizeof(sorted));
+    size_t count = spans->count < LP_METRICS_TURNS ? (size_t)spans->count : LP_METRICS_TURNS;
+    memcpy(sorted, spans->recent_us, sizeof(sorted));
     qsort(sorted, count, sizeof(sorted[0]), ascending);
-    lp_str_printf(ret_json, "{\"turns\":%llu,\"turn_us\":{\"p50\":%u,\"p99\":%u,\"max\":%u}}",
-                  (unsigned long long)metrics->turns, count ? sorted[count / 2] : 0,
+    lp_str_printf(json, "\"%s\":%llu,\"%s_us\":{\"p50\":%u,\"p99\":%u,\"max\":%u}", many,
+                  (unsigned long long)spans->count, one, count ? sorted[count / 2] : 0,
                   count ? sorted[count * 99 / 100] : 0, count ? sorted[count - 1] : 0);
+}
+
+void lp_metrics_print(const struct lp_metrics *metrics, struct lp_str *ret_json)
+{
+    lp_str_add(ret_json, "{");
+    spans_print(&metrics->turns, "turns", "turn", ret_json);
+    lp_str_add(ret_json, ",");
+    spans_print(&metrics->restarts, "restarts", "restart", ret_json);
+    lp_str_add(ret_json, "}");
 }

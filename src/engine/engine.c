@@ -283,6 +283,12 @@ const struct lp_state *lp_engine_state(const struct lp_engine *engine)
     return engine->state;
 }
 
+void lp_engine_watch(struct lp_engine *engine, lp_engine_watcher watch, void *context)
+{
+    engine->watch = watch;
+    engine->watch_context = context;
+}
+
 uint64_t lp_engine_last_seq(const struct lp_engine *engine)
 {
     return engine->last_seq;

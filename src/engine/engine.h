@@ -49,6 +49,10 @@ int64_t lp_engine_now_ms(const struct lp_engine *engine);
 const struct lp_state *lp_engine_state(const struct lp_engine *engine);
 uint64_t lp_engine_last_seq(const struct lp_engine *engine);
 bool lp_engine_is_synced(const struct lp_engine *engine); // every driver has spoken since open
+// Hear of every action in the moment before it is begun. subject: as in the journal; lent.
+typedef void (*lp_engine_watcher)(void *context, const struct lp_action *action,
+                                  const char *subject);
+void lp_engine_watch(struct lp_engine *engine, lp_engine_watcher watch, void *context);
 
 // Requests (engine/request.c). Each appends to the journal before it returns 0; refused whole
 // otherwise. descriptor text: lp_descriptor_print's, with the secrets' contents beside it (name ->

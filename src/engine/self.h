@@ -32,8 +32,7 @@ struct lp_engine {
     const struct lp_pairs *applied_secrets; // that came with it; may be NULL
     const char *foreseen_root; // foresight, which has no root, tells secrets apart as this one does
     struct lp_action *plan_actions;
-    // The simulator and foresight watch what is begun; may be NULL.
-    void (*watch)(void *context, const struct lp_action *action, const char *subject);
+    lp_engine_watcher watch; // of what is begun; may be NULL
     void *watch_context;
 };
 

@@ -120,6 +120,8 @@ def busybox_root(folder):
     for name in ("bin", "proc", "sys", "dev", "etc", "tmp", "www", "run"):
         os.makedirs(os.path.join(folder, name), exist_ok=True)
     shutil.copy(shutil.which("busybox"), os.path.join(folder, "bin/busybox"))
+    if not os.path.lexists(os.path.join(folder, "bin/sh")):
+        os.symlink("busybox", os.path.join(folder, "bin/sh"))
     with open(os.path.join(folder, "www/index.html"), "w", encoding="utf-8") as file:
         file.write("hello\n")
     return folder
