@@ -277,6 +277,10 @@ int lp_cmd_exec(const char *root, int argc, char **argv)
         return 0;
     }
     if (first < 0 || argc - first < 2) {
+        if (first >= 0)
+            fputs(argc - first < 1 ? "limpet exec: name a node and a command\n"
+                                   : "limpet exec: say which command, too\n",
+                  stderr);
         fputs(usage, stderr);
         return EXIT_USAGE;
     }

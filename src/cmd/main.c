@@ -116,8 +116,8 @@ static int verb_run(struct lp_cmd *cmd, int argc, char **argv)
                     ? "something is missing"
                     : lp_arena_printf(cmd->arena, "'%s' is one argument too many",
                                       argv[1 + verb->most]));
-        fprintf(stderr, "usage: limpet %s %.*s\n", verb->name, (int)strcspn(verb->usage, "\n"),
-                verb->usage);
+        fprintf(stderr, "usage: limpet %s%s%.*s\n", verb->name, verb->usage[0] ? " " : "",
+                (int)strcspn(verb->usage, "\n"), verb->usage);
         return LP_EXIT_USAGE;
     }
     return verb->run(cmd, argc, argv);

@@ -121,6 +121,11 @@ int lp_view_find_node(const struct lp_engine *engine, uint32_t infra, const char
                               "several infrastructures have a node '%s': say which", name);
         *ret_node = node;
     }
+    for (uint32_t i = 0; *ret_node == LP_NONE && i < engine->limits.infras; i++)
+        if ((infra == LP_NONE || infra == i) && lp_state_infra(engine->state, i)->is_used &&
+            lp_catalog_find_service(&engine->catalog, engine->state, i, name) != LP_NONE)
+            return lp_err_set(err, LP_ENOTFOUND,
+                              "'%s' is a service: name one of its nodes, such as %s-1", name, name);
     if (*ret_node == LP_NONE)
         return lp_err_set(err, LP_ENOTFOUND, "there is no node '%s'", name);
     return 0;

@@ -74,6 +74,8 @@ sleep 0.3
 lp restart web-1 >/dev/null; is $? 0 "restart"
 within 3 grep -q 'restart web-1\|restart.*web-1' "$work/followed"; ok $? "events -f shows it as it happens"
 kill $follower 2>/dev/null; wait $follower 2>/dev/null
+like "$(lp why web 2>&1)" "'web' is a service: name one of its nodes, such as web-1" "why of a service says what is meant"
+like "$(lp exec web-1 2>&1 | head -n 1)" 'which command' "exec without a command says what is missing"
 like "$(lp why wbe-1 2>&1)" "did you mean 'web-1'" "a node's nearest spelling"
 lp break web-1 burn >/dev/null 2>&1; is $? 2 "a fault that there is not"
 lp scale web >/dev/null 2>&1; is $? 2 "scale without a number"
