@@ -8,10 +8,6 @@
 #include "drivers/network.h"
 
 const struct lp_driver *const lp_drivers[] = {
-    &lp_driver_crun,
-    &lp_driver_network,
-    &lp_driver_check,
-    &lp_driver_image,
-    &lp_driver_fault,
+    &lp_driver_crun, &lp_driver_network, &lp_driver_check, &lp_driver_image, &lp_driver_fault,
 };
 const size_t lp_driver_count = sizeof(lp_drivers) / sizeof(lp_drivers[0]);
