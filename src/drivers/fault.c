@@ -28,11 +28,20 @@ enum {
 };
 
 static const struct lp_fault_hand *const hands[LP_FAULT_KINDS] = {
-    [LP_FAULT_KILL] = &lp_fault_hand_process,       [LP_FAULT_TERMINATE] = &lp_fault_hand_process,
-    [LP_FAULT_HANG] = &lp_fault_hand_process,       [LP_FAULT_RESTART] = &lp_fault_hand_process,
-    [LP_FAULT_CRASH] = &lp_fault_hand_node,         [LP_FAULT_SHUTDOWN] = &lp_fault_hand_node,
-    [LP_FAULT_REBOOT] = &lp_fault_hand_node,        [LP_FAULT_PAUSE] = &lp_fault_hand_node,
-    [LP_FAULT_DAEMON_KILL] = &lp_fault_hand_daemon, [LP_FAULT_DAEMON_STALL] = &lp_fault_hand_daemon,
+    [LP_FAULT_KILL] = &lp_fault_hand_process,
+    [LP_FAULT_TERMINATE] = &lp_fault_hand_process,
+    [LP_FAULT_HANG] = &lp_fault_hand_process,
+    [LP_FAULT_RESTART] = &lp_fault_hand_process,
+    [LP_FAULT_CRASH] = &lp_fault_hand_node,
+    [LP_FAULT_SHUTDOWN] = &lp_fault_hand_node,
+    [LP_FAULT_REBOOT] = &lp_fault_hand_node,
+    [LP_FAULT_PAUSE] = &lp_fault_hand_node,
+    [LP_FAULT_CUT] = &lp_fault_hand_net,
+    [LP_FAULT_LOSS] = &lp_fault_hand_net,
+    [LP_FAULT_BANDWIDTH] = &lp_fault_hand_net,
+    [LP_FAULT_DNS] = &lp_fault_hand_net,
+    [LP_FAULT_DAEMON_KILL] = &lp_fault_hand_daemon,
+    [LP_FAULT_DAEMON_STALL] = &lp_fault_hand_daemon,
 };
 
 const struct lp_fault_hand *lp_fault_hand_of(uint32_t kind)

@@ -67,6 +67,7 @@ struct lp_fault_hand {
 const struct lp_fault_hand *lp_fault_hand_of(uint32_t kind);
 extern const struct lp_fault_hand lp_fault_hand_process; // kill terminate hang restart
 extern const struct lp_fault_hand lp_fault_hand_node;    // crash shutdown reboot pause
+extern const struct lp_fault_hand lp_fault_hand_net;     // cut loss bandwidth dns
 extern const struct lp_fault_hand lp_fault_hand_daemon;  // daemon-kill daemon-stall
 
 // fault_job.c: the file of a job.
@@ -87,5 +88,8 @@ struct lp_place lp_fault_cgroup(const struct lp_faults *faults, const struct lp_
 // pids; at most `most`. The first one is the one that limpet-init has started.
 size_t lp_fault_processes(const struct lp_faults *faults, const struct lp_fault_job *job,
                           pid_t *ret_pids, size_t most);
+// The node's network namespace; the caller closes it. LP_ENOTFOUND as above.
+LP_MUST_CHECK int lp_fault_netns(const struct lp_faults *faults, const struct lp_fault_job *job,
+                                 int *ret_fd, struct lp_err *err);
 char lp_fault_process_state(pid_t pid); // 'R', 'S', 'T', 'Z', ...; 0: gone
 int64_t lp_fault_now_ms(void);

@@ -1,6 +1,6 @@
 // What a fault is aimed at, seen from outside: the node's processes by their host pids.
 #define _GNU_SOURCE
-#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +25,18 @@ int lp_fault_node_pid(const struct lp_faults *faults, const struct lp_fault_job 
     if (mark.incarnation != job->mark.incarnation)
         return lp_err_set(err, LP_ENOTFOUND, "%s runs in another life already", job->mark.name);
     return 0;
+}
+
+int lp_fault_netns(const struct lp_faults *faults, const struct lp_fault_job *job, int *ret_fd,
+                   struct lp_err *err)
+{
+    pid_t pid;
+    char path[64];
+    if (lp_fault_node_pid(faults, job, &pid, err) < 0)
+        return err->code;
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+    *ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+    return *ret_fd < 0 ? lp_err_set(err, LP_ENOTFOUND, "%s does not run", job->mark.name) : 0;
 }
 
 struct lp_place lp_fault_cgroup(const struct lp_faults *faults, const struct lp_fault_job *job)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netlink/netlink.h>
-#include <nftables/libnftables.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include "base/hash.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "drivers/firewall.h"
 #include "drivers/netlink.h"
 #include "drivers/network_ns.h"
 
@@ -66,32 +66,6 @@ void lp_nat_outer_print(const struct lp_network_mark *mark, const char *table, c
                          "  type nat hook postrouting priority 100; policy accept;\n  ip saddr ");
     address_print(mark->uplink + 1, ret_text);
     lp_str_printf(ret_text, " oifname != \"%s\" masquerade\n }\n}\n", link);
-}
-
-// Run nft commands in the namespace.
-LP_MUST_CHECK static int rules_run(int netns_fd, const char *commands, struct lp_err *err)
-{
-    LP_OWNS_FD int home_fd = -1;
-    int code = lp_netns_open_own(&home_fd, err);
-    if (code == 0)
-        code = lp_netns_enter(netns_fd, err);
-    if (code < 0)
-        return code;
-    struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-    if (nft) {
-        (void)nft_ctx_buffer_output(nft);
-        (void)nft_ctx_buffer_error(nft);
-        if (nft_run_cmd_from_buffer(nft, commands) != 0) {
-            const char *text = nft_ctx_get_error_buffer(nft);
-            code = lp_err_set(err, LP_EIO, "firewall rules refused: %.*s", (int)strcspn(text, "\n"),
-                              text);
-        }
-        nft_ctx_free(nft);
-    } else {
-        code = lp_err_set(err, LP_EUNSUPPORTED, "libnftables cannot be used");
-    }
-    lp_netns_leave(home_fd);
-    return code;
 }
 
 int lp_nat_choose(const struct lp_nat *nat, struct lp_err *err)
@@ -229,9 +203,9 @@ int lp_nat_ensure(const struct lp_nat *nat, struct lp_err *err)
     lp_nat_outer_print(nat->mark, lp_place_nft_table(nat->env, nat->mark->name).text,
                        lp_network_uplink(nat->env, nat->mark->infra).text, &outer);
     if (code == 0)
-        code = rules_run(nat->infra_fd, lp_str_text(&inner), err);
+        code = lp_firewall_run(nat->infra_fd, lp_str_text(&inner), err);
     if (code == 0)
-        code = rules_run(nat->host_fd, lp_str_text(&outer), err);
+        code = lp_firewall_run(nat->host_fd, lp_str_text(&outer), err);
     if (code == 0)
         code = forward_enable(nat->host_fd, err);
     return code < 0 ? lp_err_wrap(err, "the way out (nat)") : 0;
@@ -249,7 +223,7 @@ int lp_nat_remove(const struct lp_nat *nat, struct lp_err *err)
     // Declared first, so that the removal of an absent one is no mistake.
     lp_str_printf(&commands, "table ip %s\ndelete table ip %s\n", table.text, table.text);
     if (code == 0)
-        code = rules_run(nat->host_fd, lp_str_text(&commands), err);
+        code = lp_firewall_run(nat->host_fd, lp_str_text(&commands), err);
     if (code == 0)
         code = forward_restore(nat->host_fd, err);
     return code < 0 ? lp_err_wrap(err, "remove the way out (nat)") : 0;
@@ -262,5 +236,5 @@ int lp_nat_try(struct lp_err *err)
     const struct lp_network_mark mark = {.row_count = 1, .rows = {{.has_nat = true}}};
     lp_nat_inner_print(&mark, &rules);
     int code = lp_netns_open_own(&netns_fd, err);
-    return code < 0 ? code : rules_run(netns_fd, lp_str_text(&rules), err);
+    return code < 0 ? code : lp_firewall_run(netns_fd, lp_str_text(&rules), err);
 }
