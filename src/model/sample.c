@@ -9,16 +9,6 @@ const char *lp_ending_word(uint8_t ending)
     return ending < LP_END_COUNT ? words[ending] : "?";
 }
 
-bool lp_ending_is_failure(uint8_t ending)
-{
-    return ending > LP_END_GOOD && ending < LP_END_ABORTED;
-}
-
-bool lp_ending_is_read_back(uint8_t ending)
-{
-    return ending >= LP_END_KEPT && ending < LP_END_COUNT;
-}
-
 static uint8_t *number_put(uint8_t *at, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)

@@ -37,9 +37,15 @@ struct lp_sample { // times in microseconds from the start of the load
 // A word for an ending: "good", "not-sent", ...; "?" for what is none.
 const char *lp_ending_word(uint8_t ending);
 // Did the request end in a way that the service, or the way to it, is to blame for?
-bool lp_ending_is_failure(uint8_t ending);
+static inline bool lp_ending_is_failure(uint8_t ending)
+{
+    return ending > LP_END_GOOD && ending < LP_END_ABORTED;
+}
 // Is the row about an acknowledged write that was read back, and not an arrival of the plan?
-bool lp_ending_is_read_back(uint8_t ending);
+static inline bool lp_ending_is_read_back(uint8_t ending)
+{
+    return ending >= LP_END_KEPT && ending < LP_END_COUNT;
+}
 
 // The row of the file: little endian, in the order of the struct.
 void lp_sample_encode(const struct lp_sample *sample, uint8_t ret_bytes[LP_SAMPLE_BYTES]);
