@@ -172,29 +172,31 @@ static void add_form(struct lp_str *text, const char *form, const struct facts *
     }
 }
 
-static void event_sentence(const struct lp_record *record, struct facts *facts, struct lp_str *text)
+static void event_sentence(const struct lp_record *record, const struct subject *subject,
+                           struct lp_str *text)
 {
     LP_OWNS_ARENA struct lp_arena arena = {0};
     struct lp_event event;
     struct lp_err err;
+    struct facts facts = {.subject = *subject};
     if (lp_event_parse(record->body, strlen(record->body), &arena, &event, &err) < 0)
         return;
     // The text of INFRA_SET is the whole descriptor: not for a sentence.
-    facts->text = event.kind == LP_EVENT_INFRA_SET ? NULL : event.text;
-    facts->number = event.revision;
-    facts->fault_spec = &event.fault_spec;
-    facts->status = event.status;
-    facts->is_oom = event.is_oom;
-    facts->is_ok = event.is_ok;
-    facts->replicas = event.replicas;
-    facts->incarnation = event.incarnation;
+    facts.text = event.kind == LP_EVENT_INFRA_SET ? NULL : event.text;
+    facts.number = event.revision;
+    facts.fault_spec = &event.fault_spec;
+    facts.status = event.status;
+    facts.is_oom = event.is_oom;
+    facts.is_ok = event.is_ok;
+    facts.replicas = event.replicas;
+    facts.incarnation = event.incarnation;
     if (event.kind == LP_EVENT_NODE_DEAD && event.status == LP_STATUS_UNKNOWN) {
-        add_form(text, "%N was gone when Limpet looked for it.", facts);
+        add_form(text, "%N was gone when Limpet looked for it.", &facts);
         return;
     }
     bool is_silent = event.kind == LP_EVENT_PUBLISHED && !(event.text && event.text[0]);
     if (event_forms[event.kind] && !is_silent)
-        add_form(text, event_forms[event.kind], facts);
+        add_form(text, event_forms[event.kind], &facts);
 }
 
 static void action_sentence(const struct lp_record *record, struct facts *facts,
@@ -220,7 +222,7 @@ void lp_story_sentence(const struct lp_record *record, struct lp_str *ret_text)
     struct facts facts = {0};
     subject_parse(record->subject, &facts.subject);
     if (record->kind == LP_RECORD_EVENT)
-        event_sentence(record, &facts, ret_text);
+        event_sentence(record, &facts.subject, ret_text);
     else
         action_sentence(record, &facts, ret_text);
 }
