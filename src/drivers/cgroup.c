@@ -244,6 +244,47 @@ size_t lp_cgroup_pids(const struct lp_cgroup_layout *layout, const char *path, p
     return pids.count;
 }
 
+// A number in a file of the group; false when it is not there, or says "max".
+static bool number_read(const struct lp_cgroup_layout *layout, const char *controller,
+                        const char *path, const char *file, uint64_t *ret_number)
+{
+    char folder[PATH_MAX], *end;
+    LP_OWNS_STR struct lp_str text = {0};
+    if (!folder_of(layout, controller, path, folder) || !value_read(folder, file, &text))
+        return false;
+    *ret_number = strtoull(lp_str_text(&text), &end, 10);
+    return end > text.text;
+}
+
+bool lp_cgroup_memory(const struct lp_cgroup_layout *layout, const char *path, uint64_t *ret_limit,
+                      uint64_t *ret_used)
+{
+    const uint64_t none = UINT64_C(1) << 62; // what version 1 says for no limit is beyond
+    bool is_v2 = layout->kind == LP_CGROUP_V2;
+    return number_read(layout, "memory", path, is_v2 ? "memory.max" : "memory.limit_in_bytes",
+                       ret_limit) &&
+           number_read(layout, "memory", path, is_v2 ? "memory.current" : "memory.usage_in_bytes",
+                       ret_used) &&
+           *ret_limit < none;
+}
+
+bool lp_cgroup_has_pids_limit(const struct lp_cgroup_layout *layout, const char *path)
+{
+    uint64_t limit;
+    return number_read(layout, "pids", path, "pids.max", &limit);
+}
+
+void lp_cgroup_procs_find(const struct lp_cgroup_layout *layout, const char *path,
+                          struct lp_cgroup_procs *ret_procs)
+{
+    char folder[PATH_MAX];
+    ret_procs->count = 0;
+    for (size_t i = 0; i < 12 && folder_next(layout, path, i, folder); i++)
+        if (access(folder, F_OK) == 0 && snprintf(ret_procs->paths[ret_procs->count], PATH_MAX,
+                                                  "%s/cgroup.procs", folder) < PATH_MAX)
+            ret_procs->count++;
+}
+
 void lp_cgroup_kill(const struct lp_cgroup_layout *layout, const char *path)
 {
     char folder[PATH_MAX];

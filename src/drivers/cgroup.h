@@ -35,6 +35,17 @@ bool lp_cgroup_is_frozen(const struct lp_cgroup_layout *layout, const char *path
 // The processes in it and below, at most `most`; returns how many.
 size_t lp_cgroup_pids(const struct lp_cgroup_layout *layout, const char *path, pid_t *ret_pids,
                       size_t most);
+// The memory limit of the group and what it uses, bytes. False when it has none.
+bool lp_cgroup_memory(const struct lp_cgroup_layout *layout, const char *path, uint64_t *ret_limit,
+                      uint64_t *ret_used);
+bool lp_cgroup_has_pids_limit(const struct lp_cgroup_layout *layout, const char *path);
+// The files into which a process writes "0" to enter the group.
+struct lp_cgroup_procs {
+    char paths[12][4096];
+    size_t count;
+};
+void lp_cgroup_procs_find(const struct lp_cgroup_layout *layout, const char *path,
+                          struct lp_cgroup_procs *ret_procs);
 // How often the kernel killed something in it for lack of memory; 0 when it cannot be known.
 uint64_t lp_cgroup_oom_kills(const struct lp_cgroup_layout *layout, const char *path);
 // permille of one core; 0: no limit.

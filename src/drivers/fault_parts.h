@@ -68,6 +68,7 @@ const struct lp_fault_hand *lp_fault_hand_of(uint32_t kind);
 extern const struct lp_fault_hand lp_fault_hand_process; // kill terminate hang restart
 extern const struct lp_fault_hand lp_fault_hand_node;    // crash shutdown reboot pause
 extern const struct lp_fault_hand lp_fault_hand_net;     // cut loss bandwidth dns
+extern const struct lp_fault_hand lp_fault_hand_load;    // oom cpu memory disk-load processes
 extern const struct lp_fault_hand lp_fault_hand_daemon;  // daemon-kill daemon-stall
 
 // fault_job.c: the file of a job.
