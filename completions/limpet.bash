@@ -92,6 +92,13 @@ _limpet() {
     break) if ((COMP_CWORD == at + 1)); then words=$(_limpet_names node,app); elif ((COMP_CWORD == at + 2)); then
             words=$("${COMP_WORDS[0]}" faults --kinds 2>/dev/null | awk 'NR > 1 { print $1 }')
         fi ;;
+    load)
+        if [[ $prev == --plan || $prev == --out || ${COMP_WORDS[at + 1]} == show ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+        fi
+        words="show $(_limpet_names service)"
+        ;;
     heal) words=$(_limpet_names node,app,service) ;;
     images) words=prune ;;
     help) words=$(_limpet_verbs) ;;
