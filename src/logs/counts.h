@@ -7,7 +7,6 @@
 
 enum {
     LP_LOG_PAIRS_MAX = 917504, // 7/8 of 2^20 slots: 16 MiB; later pairs are not kept
-    LP_LOG_PAST = 2 * 3 + 1,   // lines that a judgement in the middle looks at
 };
 
 struct lp_log_pair {

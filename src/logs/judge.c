@@ -5,6 +5,7 @@
 
 enum {
     MERGED_OFFSET = 10 * LP_LOG_BIT, // an unexpected line is worth that less than a missing one
+    DISPLACED_FROM = 4 * LP_LOG_BIT, // what is that unexpected is where it does not belong
     BONUS_WEIGHT = 6,
     BONUS_SHARE = 50, // new neighbours are worth telling while they are less than one in 50
 };
@@ -22,13 +23,45 @@ int64_t lp_log_merged_bonus(uint64_t unseen, uint64_t total)
     return BONUS_WEIGHT * larger(bits, 0);
 }
 
+// INS of the line at `center` less 5/16 of the highest that is 2 to 8 lines away.
+static int64_t contrast(const struct lp_log_around *around, int center)
+{
+    int64_t highest = 0;
+    for (int i = center - LP_LOG_AROUND; i <= center + LP_LOG_AROUND; i++)
+        if (i < center - 1 || i > center + 1)
+            highest = larger(highest, around->ins[i]);
+    return around->ins[center] - highest * 5 / 16;
+}
+
+static void less_displaced(struct lp_log_gap *gap, const struct lp_log_around *around)
+{
+    int64_t highest = 0;
+    for (int i = 0; i <= 2 * LP_LOG_AROUND; i++)
+        if (around->states[i] == gap->state)
+            highest = larger(highest, around->ins[i] - DISPLACED_FROM);
+    gap->bits -= highest;
+    if (gap->bits <= 0)
+        *gap = (struct lp_log_gap){.bits = 0, .state = LP_LOG_NOTHING};
+}
+
+void lp_log_judgement_compare(struct lp_log_judgement *judgement,
+                              const struct lp_log_around *around)
+{
+    if (judgement->here != LP_LOG_NO_SCORE)
+        judgement->here = contrast(around, LP_LOG_AROUND);
+    if (judgement->next != LP_LOG_NO_SCORE)
+        judgement->next = contrast(around, LP_LOG_AROUND + 1);
+    less_displaced(&judgement->bridge, around);
+    less_displaced(&judgement->miss, around);
+}
+
 int64_t lp_log_judgement_score(const struct lp_log_judgement *judgement, enum lp_log_list list,
                                int64_t bonus)
 {
     int64_t unexpected = larger(judgement->here, judgement->next);
     if (list == LP_LOG_UNEXPECTED)
         return unexpected;
-    int64_t missing = judgement->bridge + judgement->miss;
+    int64_t missing = judgement->bridge.bits + judgement->miss.bits;
     if (list == LP_LOG_MISSING)
         return missing > 0 ? missing : LP_LOG_NO_SCORE;
     if (unexpected != LP_LOG_NO_SCORE)
@@ -56,16 +89,14 @@ static void tell_missing(const struct lp_log_judgement *judgement,
 {
     const struct lp_log_counts *counts = scores->counts;
     const uint16_t pair[2] = {place->state, place->after};
-    struct lp_log_gap bridge = lp_log_scores_bridge(scores, pair[0], pair[1]);
-    struct lp_log_gap miss =
-        lp_log_scores_miss(scores, pair[0], pair[1], judgement->ahead, judgement->behind);
-    bool is_bridge = bridge.bits >= miss.bits;
-    uint16_t m = is_bridge ? bridge.state : miss.state;
+    const struct lp_log_gap *bridge = &judgement->bridge, *miss = &judgement->miss;
+    uint16_t m = bridge->bits >= miss->bits ? bridge->state : miss->state;
     verdict->list = LP_LOG_MISSING;
     verdict->missing = m;
+    if (m == LP_LOG_NOTHING)
+        return;
     verdict->bits_missing =
-        (m == bridge.state ? bridge.bits : 0) +
-        lp_log_scores_miss_of(scores, pair, judgement->ahead, judgement->behind, m);
+        (m == bridge->state ? bridge->bits : 0) + (m == miss->state ? miss->bits : 0);
     const struct lp_log_pair *next = lp_log_pairs_find(&counts->pairs, lp_log_pair_key(pair[0], m));
     const struct lp_log_pair *last = lp_log_pairs_find(&counts->pairs, lp_log_pair_key(m, pair[1]));
     int64_t ahead =
@@ -98,7 +129,7 @@ void lp_log_judgement_tell(const struct lp_log_judgement *judgement,
         .after = place->after,
         .missing = LP_LOG_NOTHING,
     };
-    int64_t missing = judgement->bridge + judgement->miss;
+    int64_t missing = judgement->bridge.bits + judgement->miss.bits;
     int64_t unexpected = larger(judgement->here, judgement->next);
     bool is_missing = list == LP_LOG_MISSING ||
                       (list == LP_LOG_MERGED && missing > 0 &&

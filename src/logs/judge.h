@@ -11,12 +11,25 @@
 
 #define LP_LOG_NO_SCORE INT64_MIN
 
-struct lp_log_judgement {   // of line i
-    int64_t here, next;     // INS of i and of i + 1, or LP_LOG_NO_SCORE
-    int64_t bridge, miss;   // bits
+enum {
+    LP_LOG_AROUND = 8,                      // how far a line is compared with what is around it
+    LP_LOG_AROUNDS = 2 * LP_LOG_AROUND + 2, // lines i - 8 .. i + 9
+};
+
+struct lp_log_judgement { // of line i
+    int64_t here, next;   // INS of i and of i + 1, or LP_LOG_NO_SCORE
+    struct lp_log_gap bridge, miss;
     uint32_t ahead, behind; // broken habits, as lp_log_scores_miss takes them
     bool is_new;            // training never saw these neighbours
 };
+struct lp_log_around {           // of lines i - 8 .. i + 9, as far as they are known
+    int64_t ins[LP_LOG_AROUNDS]; // LP_LOG_NO_SCORE: not known
+    uint16_t states[LP_LOG_AROUNDS];
+};
+// Compare the line with what is around it: one odd line among many is worth less, and what stands
+// oddly nearby is displaced, not missing. No score rises.
+void lp_log_judgement_compare(struct lp_log_judgement *judgement,
+                              const struct lp_log_around *around);
 // bonus: MERGED's, for new neighbours. LP_LOG_NO_SCORE: the line is not in the list.
 int64_t lp_log_judgement_score(const struct lp_log_judgement *judgement, enum lp_log_list list,
                                int64_t bonus);

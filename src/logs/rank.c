@@ -33,6 +33,16 @@ struct ranker {
     size_t start, count;
 };
 
+static uint64_t gram_key(const uint16_t *x)
+{
+    return (uint64_t)x[0] << 48 | (uint64_t)x[1] << 32 | (uint64_t)x[2] << 16 | x[3];
+}
+
+static struct judged *gram_slot(const struct ranker *ranker, uint64_t key)
+{
+    return &ranker->cache[(key * 0x9e3779b97f4a7c15u) >> (64 - CACHE_BITS)];
+}
+
 static bool is_new_pair(const struct ranker *ranker, uint16_t a, uint16_t b)
 {
     return ranker->list == LP_LOG_MERGED && !lp_log_counts_next(ranker->train, a, b);
@@ -63,23 +73,47 @@ static int64_t unexpected_at(const struct ranker *ranker, size_t i)
     return lp_log_scores_unexpected(&ranker->scores, x[-1], x[0], x[1]);
 }
 
-// The judgement of the line at i, from scratch.
+// The same, from the cache if it is there.
+static int64_t unexpected_again(const struct ranker *ranker, size_t i)
+{
+    if (i && i + 2 < ranker->count) {
+        const uint16_t *x = ranker->states + i - 1;
+        const struct judged *judged = gram_slot(ranker, gram_key(x));
+        if (judged->key == gram_key(x))
+            return judged->next;
+    }
+    return unexpected_at(ranker, i);
+}
+
+// What is said about the line at i alone.
 static struct lp_log_judgement judge_at(const struct ranker *ranker, size_t i)
 {
     const uint16_t *x = ranker->states + i;
     struct lp_log_judgement judgement = {
-        .here = unexpected_at(ranker, i),
-        .next = unexpected_at(ranker, i + 1),
+        .here = unexpected_again(ranker, i),
+        .next = unexpected_again(ranker, i + 1),
+        .bridge.state = LP_LOG_NOTHING,
+        .miss.state = LP_LOG_NOTHING,
     };
     if (ranker->list == LP_LOG_UNEXPECTED)
         return judgement;
-    judgement.bridge = lp_log_scores_bridge(&ranker->scores, x[0], x[1]).bits;
+    judgement.bridge = lp_log_scores_bridge(&ranker->scores, x[0], x[1]);
     judgement.ahead = ahead_broken(ranker, i);
     judgement.behind = behind_broken(ranker, i);
     judgement.miss =
-        lp_log_scores_miss(&ranker->scores, x[0], x[1], judgement.ahead, judgement.behind).bits;
+        lp_log_scores_miss(&ranker->scores, x[0], x[1], judgement.ahead, judgement.behind);
     judgement.is_new = is_new_pair(ranker, x[0], x[1]);
     return judgement;
+}
+
+static void around_at(const struct ranker *ranker, size_t i, struct lp_log_around *around)
+{
+    for (size_t k = 0; k < LP_LOG_AROUNDS; k++) {
+        bool is_there = i + k >= LP_LOG_AROUND && i + k - LP_LOG_AROUND < ranker->count;
+        size_t at = i + k - LP_LOG_AROUND;
+        around->states[k] = is_there ? ranker->states[at] : LP_LOG_NOTHING;
+        around->ins[k] = is_there ? unexpected_again(ranker, at) : LP_LOG_NO_SCORE;
+    }
 }
 
 static void place_at(const struct ranker *ranker, size_t i, struct lp_log_place *place)
@@ -95,21 +129,30 @@ static void place_at(const struct ranker *ranker, size_t i, struct lp_log_place 
     };
 }
 
-// Put the line at i among the highest if it belongs there.
-static void offer(struct ranker *ranker, size_t i, const struct lp_log_judgement *judgement)
+static bool is_wanted(const struct ranker *ranker, int64_t score, uint64_t line)
 {
-    int64_t score = lp_log_judgement_score(judgement, ranker->list, ranker->bonus);
+    return score != LP_LOG_NO_SCORE && lp_log_top_wants(ranker->top, score, line);
+}
+
+// Put the line at i among the highest if it belongs there. alone: its judgement before it is
+// compared with what is around it; no score rises by that, so most lines are settled here.
+static void offer(struct ranker *ranker, size_t i, const struct lp_log_judgement *alone)
+{
+    int64_t score = lp_log_judgement_score(alone, ranker->list, ranker->bonus);
     // Of equals the first found wins, unless lines come in another order than their numbers.
-    bool is_in_order = !ranker->sequences->places;
-    if (score == LP_LOG_NO_SCORE ||
-        !lp_log_top_wants(ranker->top, score, is_in_order ? UINT64_MAX : 0))
+    if (!is_wanted(ranker, score, ranker->sequences->places ? 0 : UINT64_MAX))
         return;
+    struct lp_log_judgement judgement = judge_at(ranker, i);
+    struct lp_log_around around;
+    around_at(ranker, i, &around);
+    lp_log_judgement_compare(&judgement, &around);
+    score = lp_log_judgement_score(&judgement, ranker->list, ranker->bonus);
     struct lp_log_place place;
     place_at(ranker, i, &place);
-    if (!lp_log_top_wants(ranker->top, score, place.line))
+    if (!is_wanted(ranker, score, place.line))
         return;
     struct lp_log_verdict verdict;
-    lp_log_judgement_tell(judgement, &ranker->scores, &place, ranker->list, &verdict);
+    lp_log_judgement_tell(&judgement, &ranker->scores, &place, ranker->list, &verdict);
     verdict.score = score;
     lp_log_top_add(ranker->top, &verdict);
 }
@@ -130,12 +173,12 @@ static void gram_judge(const struct ranker *ranker, size_t i, struct judged *jud
 static void rank_middle(struct ranker *ranker)
 {
     const uint16_t *x = ranker->states;
-    uint64_t key = (uint64_t)x[0] << 32 | (uint64_t)x[1] << 16 | x[2];
+    uint64_t key = gram_key(x) >> 16;
     uint8_t behind[BACK] = {0}; // of the grams that begin BACK lines and one line earlier
     int64_t here = LP_LOG_NO_SCORE;
     for (size_t i = 0; i + GRAM <= ranker->count; i++) {
         key = key << 16 | x[i + GRAM - 1];
-        struct judged *judged = &ranker->cache[(key * 0x9e3779b97f4a7c15u) >> (64 - CACHE_BITS)];
+        struct judged *judged = gram_slot(ranker, key);
         if (judged->key != key) {
             judged->key = key;
             gram_judge(ranker, i, judged);
@@ -143,14 +186,13 @@ static void rank_middle(struct ranker *ranker)
         if (i >= BACK) {
             struct lp_log_judgement judgement = {.here = here,
                                                  .next = judged->next,
-                                                 .bridge = judged->bridge,
+                                                 .bridge.bits = judged->bridge,
                                                  .ahead = judged->ahead,
                                                  .behind = behind[0],
                                                  .is_new = judged->is_new};
             if (judgement.ahead | judgement.behind)
                 judgement.miss = lp_log_scores_miss(&ranker->scores, x[i], x[i + 1],
-                                                    judgement.ahead, judgement.behind)
-                                     .bits;
+                                                    judgement.ahead, judgement.behind);
             offer(ranker, i, &judgement);
         }
         behind[0] = behind[1];

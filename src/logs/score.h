@@ -11,8 +11,9 @@
 #include "logs/logs.h"
 
 enum {
-    LP_LOG_HABITS_MAX = 4,     // states that stand in 7 of 10 windows of 3 lines
-    LP_LOG_FOLLOWERS_MAX = 64, // successors that BRIDGE tries
+    LP_LOG_HABITS_MAX = 4,                 // states that stand in 7 of 10 windows of 3 lines
+    LP_LOG_FOLLOWERS_MAX = 64,             // successors that BRIDGE tries
+    LP_LOG_SURPRISE_MAX = 10 * LP_LOG_BIT, // what BRIDGE makes of an unlikely step at most
 };
 
 // What stands in at least 7 of 10 windows ahead of (or behind) a state.
@@ -79,9 +80,6 @@ int64_t lp_log_scores_behind(const struct lp_log_scores *scores, uint16_t m, uin
 // MISS between a and c from the broken habits ahead of a and behind c.
 struct lp_log_gap lp_log_scores_miss(const struct lp_log_scores *scores, uint16_t a, uint16_t c,
                                      uint32_t ahead, uint32_t behind);
-// Bits of one state m of lp_log_scores_miss.
-int64_t lp_log_scores_miss_of(const struct lp_log_scores *scores, const uint16_t pair[2],
-                              uint32_t ahead, uint32_t behind, uint16_t m);
 
 static inline const struct lp_log_score_row *lp_log_scores_row(const struct lp_log_scores *scores,
                                                                uint16_t state)

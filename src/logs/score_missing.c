@@ -7,11 +7,13 @@ struct lp_log_gap lp_log_scores_bridge(const struct lp_log_scores *scores, uint1
     const struct lp_log_followers *followers = &lp_log_scores_row(scores, a)->followers;
     if (!followers->count)
         return gap;
-    int64_t seen = lp_log_scores_bits(scores, a, c, !scores->is_streaming);
+    int64_t surprise = -lp_log_scores_bits(scores, a, c, !scores->is_streaming);
+    if (surprise > LP_LOG_SURPRISE_MAX)
+        surprise = LP_LOG_SURPRISE_MAX;
     int64_t out = lp_log2(lp_log_counts_row(scores->counts, a).out);
     for (uint32_t i = 0; i < followers->count; i++) {
         uint16_t m = followers->rows[i].state;
-        int64_t first = lp_log2(followers->rows[i].times) - out - seen;
+        int64_t first = lp_log2(followers->rows[i].times) - out + surprise;
         if (first <= gap.bits) // the second step cannot be likelier than certain
             break;
         uint32_t times = m == a || m == c ? 0 : lp_log_counts_next(scores->counts, m, c);
@@ -63,8 +65,8 @@ bool lp_log_habits_tell(const struct lp_log_habits *habits, uint32_t broken, uin
     return false;
 }
 
-int64_t lp_log_scores_miss_of(const struct lp_log_scores *scores, const uint16_t pair[2],
-                              uint32_t ahead, uint32_t behind, uint16_t m)
+static int64_t miss_of(const struct lp_log_scores *scores, const uint16_t pair[2], uint32_t ahead,
+                       uint32_t behind, uint16_t m)
 {
     int64_t bits = 0;
     if (lp_log_habits_tell(&lp_log_scores_row(scores, pair[0])->ahead, ahead, m))
@@ -85,8 +87,7 @@ struct lp_log_gap lp_log_scores_miss(const struct lp_log_scores *scores, uint16_
     for (int side = 0; side < 2; side++)
         for (uint32_t i = 0; i < habits[side]->count; i++) {
             uint16_t m = habits[side]->states[i];
-            int64_t bits =
-                broken[side] >> i & 1 ? lp_log_scores_miss_of(scores, pair, ahead, behind, m) : 0;
+            int64_t bits = broken[side] >> i & 1 ? miss_of(scores, pair, ahead, behind, m) : 0;
             if (bits > gap.bits || (bits && bits == gap.bits && m < gap.state))
                 gap = (struct lp_log_gap){.bits = bits, .state = m};
         }

@@ -9,22 +9,36 @@
 
 enum { GRAM = LP_LOG_WINDOW + 1 };
 
-struct past {                     // {.here = LP_LOG_NO_SCORE} is ready for use
-    uint16_t states[LP_LOG_PAST]; // the oldest first
-    uint64_t lines[LP_LOG_PAST];
+enum { PAST = LP_LOG_AROUND + 1 + LP_LOG_WINDOW };
+
+struct past {              // {0} is ready for use
+    uint16_t states[PAST]; // the oldest first
+    int64_t ins[PAST];
+    uint64_t lines[PAST];
     size_t count;
-    int64_t here; // INS of the next line to be judged
 };
 
 static void past_push(struct past *past, uint16_t state, uint64_t line)
 {
-    if (past->count == LP_LOG_PAST) {
+    if (past->count == PAST) {
         memmove(past->states, past->states + 1, sizeof past->states - sizeof *past->states);
+        memmove(past->ins, past->ins + 1, sizeof past->ins - sizeof *past->ins);
         memmove(past->lines, past->lines + 1, sizeof past->lines - sizeof *past->lines);
         past->count--;
     }
     past->states[past->count] = state;
+    past->ins[past->count] = LP_LOG_NO_SCORE;
     past->lines[past->count++] = line;
+}
+
+// What is around the line at `at`, as far as it was judged.
+static void past_around(const struct past *past, size_t at, struct lp_log_around *around)
+{
+    for (size_t k = 0; k < LP_LOG_AROUNDS; k++) {
+        bool is_there = at + k >= LP_LOG_AROUND && at + k - LP_LOG_AROUND < past->count;
+        around->states[k] = is_there ? past->states[at + k - LP_LOG_AROUND] : LP_LOG_NOTHING;
+        around->ins[k] = is_there ? past->ins[at + k - LP_LOG_AROUND] : LP_LOG_NO_SCORE;
+    }
 }
 
 static void past_count(struct lp_log_scores *scores, const struct past *past, size_t at)
@@ -45,18 +59,21 @@ static bool past_step(struct lp_log_scores *scores, struct past *past, uint16_t 
     past_count(scores, past, at);
     const uint16_t *x = past->states + at;
     size_t back = at < LP_LOG_WINDOW - 1 ? at : LP_LOG_WINDOW - 1;
+    past->ins[at + 1] = lp_log_scores_unexpected(scores, x[0], x[1], x[2]);
     *ret_judgement = (struct lp_log_judgement){
-        .here = past->here,
-        .next = lp_log_scores_unexpected(scores, x[0], x[1], x[2]),
-        .bridge = lp_log_scores_bridge(scores, x[0], x[1]).bits,
+        .here = past->ins[at],
+        .next = past->ins[at + 1],
+        .bridge = lp_log_scores_bridge(scores, x[0], x[1]),
         .ahead =
             lp_log_habits_broken(&lp_log_scores_row(scores, x[0])->ahead, x + 1, LP_LOG_WINDOW),
         .behind =
             lp_log_habits_broken(&lp_log_scores_row(scores, x[1])->behind, x - back, back + 1),
     };
     ret_judgement->miss =
-        lp_log_scores_miss(scores, x[0], x[1], ret_judgement->ahead, ret_judgement->behind).bits;
-    past->here = ret_judgement->next;
+        lp_log_scores_miss(scores, x[0], x[1], ret_judgement->ahead, ret_judgement->behind);
+    struct lp_log_around around;
+    past_around(past, at, &around);
+    lp_log_judgement_compare(ret_judgement, &around);
     return true;
 }
 
@@ -124,7 +141,7 @@ void lp_log_rank_streaming(const struct lp_log_model *model, const struct lp_log
     uint32_t *of = sequence_of_lines(&sequences, lines->count);
     struct past *pasts = lp_heap_grow(NULL, sequences.end_count + 1, sizeof *pasts);
     for (size_t i = 0; i < sequences.end_count; i++)
-        pasts[i] = (struct past){.here = LP_LOG_NO_SCORE};
+        pasts[i] = (struct past){0};
     struct lp_log_counts counts;
     lp_log_counts_copy(&model->counts, &counts);
     struct streamer streamer = {.train = &model->counts, .list = config->list, .top = top};
@@ -153,7 +170,6 @@ struct lp_log_stream *lp_log_stream_open(struct lp_log_model *model)
 {
     struct lp_log_stream *stream = lp_heap_take(sizeof *stream);
     stream->model = model;
-    stream->past.here = LP_LOG_NO_SCORE;
     stream->changes = model->counts.changes;
     lp_log_scores_init(&stream->scores, &model->counts, model->states, true);
     return stream;
@@ -196,6 +212,6 @@ bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,
     lp_log_judgement_tell(&judgement, &stream->scores, &place, LP_LOG_UNEXPECTED, ret_unexpected);
     ret_unexpected->score = lp_log_judgement_score(&judgement, LP_LOG_UNEXPECTED, 0);
     lp_log_judgement_tell(&judgement, &stream->scores, &place, LP_LOG_MISSING, ret_missing);
-    ret_missing->score = judgement.bridge + judgement.miss;
+    ret_missing->score = judgement.bridge.bits + judgement.miss.bits;
     return true;
 }
