@@ -12,6 +12,7 @@
 
 struct lp_child_spec {       // {0} with argv is valid: no input, no output kept, no time limit
     const char *const *argv; // NULL-terminated; argv[0] with a slash, or found in the PATH
+    int program_fd;          // execute this instead of argv[0]; 0: none
     const char *const *environment; // NULL-terminated; NULL: lp_child_environment
     const char *folder;             // working folder; NULL: "/"
     const char *input;              // given on stdin, at most 64 KiB; NULL: /dev/null
@@ -63,6 +64,12 @@ void lp_children_collect(struct lp_children *children,
                          void *context);
 // SIGNAL to the process group of each child with this tag; returns how many there are.
 size_t lp_children_signal(struct lp_children *children, uint64_t tag, int signal);
+
+// The program as a mount of its own that cannot be written through: a container runtime that fears
+// for its own file makes such a copy at each start, on disk, and executes itself a second time;
+// given this as program_fd it need not. LP_EUNSUPPORTED: this kernel cannot; argv[0] will do. The
+// handle is the caller's.
+LP_MUST_CHECK int lp_child_program_open(const char *name, int *ret_fd, struct lp_err *err);
 
 // Run one to its end, at most timeout_ms (0: 10 s): for start-up and tests, never in the loop.
 // ret_output may be NULL. A status other than 0 is not an error.

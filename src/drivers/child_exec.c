@@ -109,6 +109,9 @@ static int exec_child(void *context)
         const char *const *environment =
             plan->spec->environment ? plan->spec->environment : lp_child_environment;
         plan->step = "execute";
+        if (plan->spec->program_fd > 0)
+            syscall(SYS_execveat, plan->spec->program_fd, "", plan->spec->argv, environment,
+                    AT_EMPTY_PATH);
         execve(plan->program, (char *const *)(uintptr_t)plan->spec->argv,
                (char *const *)(uintptr_t)environment);
         result = -errno;
@@ -131,6 +134,21 @@ static int program_find(const char *name, char ret_path[PATH_MAX], struct lp_err
             return 0;
     }
     return lp_err_set(err, LP_EIO, "%s is not installed", name);
+}
+
+int lp_child_program_open(const char *name, int *ret_fd, struct lp_err *err)
+{
+    char program[PATH_MAX];
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    int result = program_find(name, program, err);
+    if (result < 0)
+        return result;
+    LP_OWNS_FD int fd =
+        (int)syscall(SYS_open_tree, AT_FDCWD, program, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (fd < 0 || syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+        return lp_err_set(err, LP_EUNSUPPORTED, "mount %s: %s", program, strerror(errno));
+    *ret_fd = lp_fd_take(&fd);
+    return 0;
 }
 
 static bool is_hybrid(void)

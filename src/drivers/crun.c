@@ -210,7 +210,7 @@ static void driver_close(void *self)
     lp_children_close(crun->children);
     for (size_t i = 0; i < crun->event_count; i++)
         lp_heap_free(crun->events[i].text);
-    const int fds[] = {crun->epoll_fd, crun->wake_fd, crun->timer_fd};
+    const int fds[] = {crun->epoll_fd, crun->wake_fd, crun->timer_fd, crun->program_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (fds[i] >= 0)
             close(fds[i]);
@@ -286,7 +286,7 @@ static int driver_open(const struct lp_driver_env *env, void **ret_self, struct 
     crun->env.root = strdup(env->root);
     crun->env.root_id = strdup(env->root_id);
     lp_assert(crun->env.root && crun->env.root_id);
-    crun->epoll_fd = crun->wake_fd = crun->timer_fd = -1;
+    crun->epoll_fd = crun->wake_fd = crun->timer_fd = crun->program_fd = -1;
     crun->timer_ms = INT64_MAX;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     crun->starting_max = cores > 0 ? 2 * (size_t)cores : 2;
@@ -298,8 +298,6 @@ static int driver_open(const struct lp_driver_env *env, void **ret_self, struct 
         result = lp_node_stage_folder(env->root, &crun->stage_folder, err);
     if (result == 0)
         result = lp_dir_make(lp_place_nodes(&crun->env).text, 0700, err);
-    if (result == 0)
-        result = lp_dir_make(lp_place_crun(&crun->env).text, 0700, err);
     crun->adopting_count++; // all that is there was looked at before anything counts as told
     if (result == 0)
         result = lp_crun_adopt(crun, err);

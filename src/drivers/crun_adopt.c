@@ -15,10 +15,10 @@
 
 enum { ADOPT_COMMAND_MAX = 64 * 1024 };
 
-// A crun of an earlier daemon that still works on this node's bundle.
+// A crun of an earlier daemon that still works on this node: its pid file is among its arguments.
 static void straggler_kill(const struct lp_crun *crun, const struct lp_node_mark *mark)
 {
-    struct lp_place bundle = lp_place_node_file(&crun->env, mark->infra_name, mark->name, "bundle");
+    struct lp_place file = lp_place_node_file(&crun->env, mark->infra_name, mark->name, "pid");
     LP_OWNS_DIR DIR *proc = opendir("/proc");
     struct dirent *entry;
     while (proc && (entry = readdir(proc))) {
@@ -29,7 +29,7 @@ static void straggler_kill(const struct lp_crun *crun, const struct lp_node_mark
         if (pid <= 1 || lp_file_read(path, ADOPT_COMMAND_MAX, &command, NULL) < 0 ||
             strcmp(lp_str_text(&command), "crun") != 0)
             continue;
-        if (memmem(command.text, command.bytes, bundle.text, strlen(bundle.text) + 1))
+        if (memmem(command.text, command.bytes, file.text, strlen(file.text) + 1))
             kill(pid, SIGKILL);
     }
 }

@@ -125,11 +125,8 @@ void lp_crun_folder_removed(struct lp_crun *crun, uint32_t id, int status)
 
 static void remains_remove(struct lp_crun *crun, const struct lp_crun_node *node)
 {
-    char state[LP_PLACE_TEXT_MAX + 160];
     const struct lp_driver_env *env = &crun->env;
     const char *infra = node->mark.infra_name, *name = node->mark.name;
-    snprintf(state, sizeof(state), "%s/%s.%s", lp_place_crun(env).text, infra, name);
-    (void)!lp_dir_remove(state, NULL);
     unlink(lp_place_init_socket(env, infra, name).text);
     unlink(lp_place_node_file(env, infra, name, "pid").text);
 }

@@ -96,6 +96,7 @@ struct lp_crun {
     struct lp_cgroup_layout cgroups;
     struct lp_children *children;
     int epoll_fd, wake_fd, timer_fd;
+    int program_fd; // crun itself, for children; -1: not opened, or found by its name
     const char *stage_folder;
     char init_path[512];
     struct lp_crun_node **nodes; // by node id; NULL: unknown

@@ -31,7 +31,7 @@ static void bind_add(struct mount_list *list, const char *source, const char *ta
 {
     struct lp_arena *arena = &list->start->arena;
     size_t at = list->stage_count++;
-    kind.source = lp_arena_text(arena, source);
+    kind.source = source ? lp_arena_text(arena, source) : NULL;
     list->stage[at] = kind;
     struct lp_bundle_mount *mount = &list->bundle[list->bundle_count++];
     *mount = *how;
@@ -61,18 +61,24 @@ static int folder_make(const char *path, uint32_t owner, mode_t mode, struct lp_
     return 0;
 }
 
-static int folders_make(const struct lp_crun *crun, const struct lp_crun_node *node, uint32_t owner,
-                        struct lp_err *err)
+static int folders_make(const struct lp_crun *crun, const struct lp_crun_node *node,
+                        const struct lp_order *order, uint32_t owner, struct lp_err *err)
 {
     static const struct {
         const char *name;
         mode_t mode;
         bool is_root_owned;
-    } folders[] = {{"upper", 0755, false}, {"work", 0700, false}, {"log", 0755, false},
-                   {"done", 0755, false},  {"files", 0700, true}, {"bundle", 0700, true}};
+    } folders[] = {{"upper", 0755, false},
+                   {"work", 0700, false},
+                   {"log", 0755, false},
+                   {"done", 0755, false},
+                   {"files", 0700, true}};
     const char *infra = node->mark.infra_name, *name = node->mark.name;
     int result = lp_dir_make(lp_place_node(&crun->env, infra, name).text, 0700, err);
-    for (size_t i = 0; result == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
+    // An inode costs up to a millisecond where many were removed lately (ext4): none is made in
+    // vain.
+    size_t count = sizeof(folders) / sizeof(folders[0]) - (order->file_count == 0);
+    for (size_t i = 0; result == 0 && i < count; i++)
         result = folder_make(lp_place_node_file(&crun->env, infra, name, folders[i].name).text,
                              folders[i].is_root_owned ? 0 : owner, folders[i].mode, err);
     return result;
@@ -134,15 +140,15 @@ static int mount_add(const struct lp_crun *crun, const struct lp_crun_node *node
 
 // What every node has: limpet-init, its logs and done-marks, the files about names.
 static void own_mounts_add(const struct lp_crun *crun, const struct lp_crun_node *node,
-                           struct mount_list *list, bool is_host_image)
+                           struct mount_list *list, const struct lp_order *order)
 {
     static const struct lp_bundle_mount plain = {0};
     static const struct lp_bundle_mount program = {.is_read_only = true, .is_executable = true};
     static const struct lp_node_mount folder = {0}, file = {.is_file = true};
-    static const char *const files[] = {"hosts", "hostname", "resolv.conf"};
     const struct lp_driver_env *env = &crun->env;
     const char *infra = node->mark.infra_name, *name = node->mark.name;
-    if (is_host_image) { // what lies there on the host is other programs' sockets and secrets
+    if (order->image->kind ==
+        LP_IMAGE_HOST) { // what lies there on the host is other programs' sockets and secrets
         tmpfs_add(list, "/run", 0755, 0);
         tmpfs_add(list, "/tmp", 01777, 0);
         tmpfs_add(list, "/var/tmp", 01777, 0);
@@ -151,11 +157,11 @@ static void own_mounts_add(const struct lp_crun *crun, const struct lp_crun_node
     bind_add(list, lp_place_log_folder(env, infra, name).text, "/.limpet/log", &plain, folder);
     bind_add(list, lp_place_node_file(env, infra, name, "done").text, "/.limpet/done", &plain,
              folder);
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        char target[32];
-        snprintf(target, sizeof(target), "/etc/%s", files[i]);
-        bind_add(list, lp_place_node_file(env, infra, name, files[i]).text, target, &plain, file);
-    }
+    struct lp_node_name_file names[LP_NODE_NAME_FILES];
+    lp_node_names_print(order, &list->start->arena, names);
+    for (size_t i = 0; i < LP_NODE_NAME_FILES; i++)
+        bind_add(list, NULL, names[i].target, &plain,
+                 (struct lp_node_mount){.is_file = true, .content = names[i].text});
 }
 
 // Outer mounts before those inside them; files last, so that they show inside volumes.
@@ -169,7 +175,7 @@ static int mounts_fill(const struct lp_crun *crun, const struct lp_crun_node *no
     struct mount_list list = {.start = start, .stage_folder = crun->stage_folder};
     list.bundle = lp_arena_new_array(&start->arena, struct lp_bundle_mount, max);
     list.stage = lp_arena_new_array(&start->arena, struct lp_node_mount, max);
-    own_mounts_add(crun, node, &list, order->image->kind == LP_IMAGE_HOST);
+    own_mounts_add(crun, node, &list, order);
     int result = 0;
     for (size_t bytes = 1, next = 0; result == 0 && bytes != SIZE_MAX; bytes = next) {
         next = SIZE_MAX;
@@ -286,9 +292,7 @@ static int start_fill(const struct lp_crun *crun, const struct lp_crun_node *nod
     bool is_changed;
     int result = image_find(crun, order, start, err);
     if (result == 0)
-        result = folders_make(crun, node, owner, err);
-    if (result == 0)
-        result = lp_node_names_write(&crun->env, order, owner, err);
+        result = folders_make(crun, node, order, owner, err);
     if (result == 0)
         result = lp_node_files_write(&crun->env, order, owner, false, &is_changed, err);
     if (result == 0)

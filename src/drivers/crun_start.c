@@ -84,8 +84,7 @@ int lp_crun_start_begin(struct lp_crun *crun, const struct lp_order *order, stru
     return 0;
 }
 
-static int config_write(const struct lp_crun *crun, const struct lp_crun_node *node,
-                        struct lp_err *err)
+static void config_print(const struct lp_crun_node *node)
 {
     struct lp_crun_start *start = node->start;
     int owner = (int)getpid();
@@ -96,12 +95,7 @@ static int config_write(const struct lp_crun *crun, const struct lp_crun_node *n
         lp_arena_printf(&start->arena, "/proc/%d/fd/%d", owner, start->net_fd);
     LP_OWNS_STR struct lp_str json = {0};
     lp_bundle_print(&start->bundle, &json);
-    struct lp_place path = lp_place_node_file(&crun->env, node->mark.infra_name, node->mark.name,
-                                              "bundle/config.json");
-    LP_OWNS_FD int fd = open(path.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return lp_err_set(err, LP_EIO, "create %s: %s", path.text, strerror(errno));
-    return lp_fd_write(fd, json.text, json.bytes, err);
+    start->stage.config = lp_arena_text(&start->arena, lp_str_text(&json));
 }
 
 static int spaces_make(struct lp_crun *crun, struct lp_crun_node *node, struct lp_err *err)
@@ -122,24 +116,48 @@ static int spaces_make(struct lp_crun *crun, struct lp_crun_node *node, struct l
     return result < 0 ? lp_err_wrap(err, "network of %s", node->mark.name) : 0;
 }
 
+// crun as lp_child_program_open gives it; 0: by its name. Opened anew when another was installed.
+static int program_get(struct lp_crun *crun)
+{
+    struct stat facts;
+    struct lp_err err;
+    if (crun->program_fd >= 0 && fstat(crun->program_fd, &facts) == 0 && facts.st_nlink == 0)
+        close(lp_fd_take(&crun->program_fd));
+    if (crun->program_fd < 0 && lp_child_program_open("crun", &crun->program_fd, &err) < 0)
+        return 0; // it makes its own copy then, only slower
+    return crun->program_fd;
+}
+
 static int crun_spawn(struct lp_crun *crun, const struct lp_crun_node *node, struct lp_err *err)
 {
     const struct lp_driver_env *env = &crun->env;
     const char *infra = node->mark.infra_name, *name = node->mark.name;
-    struct lp_place state = lp_place_crun(env);
     struct lp_place log = lp_place_node_file(env, infra, name, "crun.log");
     struct lp_place pid = lp_place_node_file(env, infra, name, "pid");
-    struct lp_place bundle = lp_place_node_file(env, infra, name, "bundle");
-    char id[160];
+    char id[160], state[64];
+    snprintf(state, sizeof(state), "%s/crun", crun->stage_folder);
     snprintf(id, sizeof(id), "%s.%s", infra, name);
     unlink(log.text);
     unlink(pid.text);
-    const char *argv[] = {"crun",     "--root",           state.text,  "--log",
-                          log.text,   "--cgroup-manager", "cgroupfs",  "run",
-                          "--detach", "--preserve-fds",   "1",         "--pid-file",
-                          pid.text,   "--bundle",         bundle.text, id,
+    const char *argv[] = {"crun",
+                          "--root",
+                          state,
+                          "--log",
+                          log.text,
+                          "--cgroup-manager",
+                          "cgroupfs",
+                          "run",
+                          "--detach",
+                          "--preserve-fds",
+                          "1",
+                          "--pid-file",
+                          pid.text,
+                          "--bundle",
+                          crun->stage_folder,
+                          id,
                           NULL};
     struct lp_child_spec spec = {.argv = argv,
+                                 .program_fd = program_get(crun),
                                  .timeout_ms = LP_CRUN_START_MS,
                                  .kept_fd = node->start->listen_fd,
                                  .has_own_mounts = true,
@@ -149,25 +167,17 @@ static int crun_spawn(struct lp_crun *crun, const struct lp_crun_node *node, str
     return lp_children_spawn(crun->children, &spec, node->mark.node, NULL, err);
 }
 
-static void crun_state_remove(const struct lp_crun *crun, const struct lp_crun_node *node)
-{
-    char path[LP_PLACE_TEXT_MAX + 160];
-    snprintf(path, sizeof(path), "%s/%s.%s", lp_place_crun(&crun->env).text, node->mark.infra_name,
-             node->mark.name);
-    (void)!lp_dir_remove(path, NULL);
-}
-
 static int start_one(struct lp_crun *crun, struct lp_crun_node *node, struct lp_err *err)
 {
     struct lp_place socket =
         lp_place_init_socket(&crun->env, node->mark.infra_name, node->mark.name);
-    crun_state_remove(crun, node); // left by an earlier life that ended with the machine
     int result = spaces_make(crun, node, err);
     if (result == 0)
         result = lp_init_socket_listen(socket.text, &node->start->listen_fd, err);
-    if (result == 0)
-        result = config_write(crun, node, err);
-    return result < 0 ? result : crun_spawn(crun, node, err);
+    if (result < 0)
+        return result;
+    config_print(node);
+    return crun_spawn(crun, node, err);
 }
 
 void lp_crun_start_next(struct lp_crun *crun)

@@ -82,11 +82,10 @@ static void address_print(uint32_t address, struct lp_str *text)
                   address & 255);
 }
 
-int lp_node_names_write(const struct lp_driver_env *env, const struct lp_order *order,
-                        uint32_t owner_base, struct lp_err *err)
+void lp_node_names_print(const struct lp_order *order, struct lp_arena *arena,
+                         struct lp_node_name_file ret_files[LP_NODE_NAME_FILES])
 {
     LP_OWNS_STR struct lp_str hosts = {0};
-    LP_OWNS_STR struct lp_str hostname = {0};
     LP_OWNS_STR struct lp_str resolver = {0};
     const char *name = order->service->hostname ? order->service->hostname : order->node_name;
     lp_str_add(&hosts, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
@@ -100,19 +99,10 @@ int lp_node_names_write(const struct lp_driver_env *env, const struct lp_order *
         address_print(order->attachments[0].gateway, &resolver);
         lp_str_printf(&resolver, "\nsearch %s\noptions ndots:0 timeout:2\n", order->infra_name);
     }
-    lp_str_printf(&hostname, "%s\n", name);
-    const struct {
-        const char *file;
-        const struct lp_str *text;
-    } all[] = {{"hosts", &hosts}, {"hostname", &hostname}, {"resolv.conf", &resolver}};
-    struct owner owner = {owner_base, owner_base, 0644};
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        struct lp_place path =
-            lp_place_node_file(env, order->infra_name, order->node_name, all[i].file);
-        bool is_changed;
-        int result = file_put(path.text, all[i].text, &owner, &is_changed, err);
-        if (result < 0)
-            return result;
-    }
-    return 0;
+    ret_files[0] =
+        (struct lp_node_name_file){"/etc/hosts", lp_arena_text(arena, lp_str_text(&hosts))};
+    ret_files[1] =
+        (struct lp_node_name_file){"/etc/hostname", lp_arena_printf(arena, "%s\n", name)};
+    ret_files[2] = (struct lp_node_name_file){"/etc/resolv.conf",
+                                              lp_arena_text(arena, lp_str_text(&resolver))};
 }

@@ -154,16 +154,72 @@ static void stage_path(const struct lp_node_stage *stage, const char *name, size
     ret_path[bytes] = '\0';
 }
 
+// One folder or empty file of the places layer.
+static int place_make(const struct lp_node_stage *stage, const char *name, mode_t mode,
+                      const struct stat *owner)
+{
+    char path[64];
+    stage_path(stage, name, SIZE_MAX, path);
+    int fd = S_ISDIR(mode) ? mkdir(path, 0755)
+                           : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -errno;
+    if (!S_ISDIR(mode))
+        close(fd);
+    if (chown(path, owner->st_uid, owner->st_gid) < 0 || chmod(path, mode & 07777) < 0)
+        return -errno;
+    return 0;
+}
+
+// A layer between the image and what the node writes: the places that every node's own mounts
+// cover. In memory it costs nothing; made by crun in the upper layer, each place is an inode, a
+// rename and a copied folder on the disk. /etc stays as the image has it.
+static int places_make(const struct lp_node_stage *stage, const char **ret_step)
+{
+    static const struct {
+        const char *name;
+        mode_t mode;
+        bool is_in_etc;
+    } places[] = {{"places", S_IFDIR | 0755, false},
+                  {"places/.limpet", S_IFDIR | 0755, false},
+                  {"places/.limpet/init", S_IFREG | 0644, false},
+                  {"places/.limpet/log", S_IFDIR | 0755, false},
+                  {"places/.limpet/done", S_IFDIR | 0755, false},
+                  {"places/etc", S_IFDIR | 0755, true},
+                  {"places/etc/hosts", S_IFREG | 0644, true},
+                  {"places/etc/hostname", S_IFREG | 0644, true},
+                  {"places/etc/resolv.conf", S_IFREG | 0644, true}};
+    char path[64];
+    uint32_t root = stage->user_fd < 0 ? 0 : LP_USERNS_BASE;
+    const struct stat plain = {.st_uid = root, .st_gid = root};
+    struct stat etc = {.st_mode = S_IFDIR | 0755, .st_uid = root, .st_gid = root};
+    stage_path(stage, "lower/etc", SIZE_MAX, path);
+    bool has_own_etc = lstat(path, &etc) < 0 || S_ISDIR(etc.st_mode); // else a link: as it is
+    *ret_step = "make the places of the node's own mounts";
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < sizeof(places) / sizeof(places[0]); i++) {
+        bool is_etc = places[i].is_in_etc && S_ISDIR(places[i].mode);
+        if (!places[i].is_in_etc || has_own_etc)
+            result = place_make(stage, places[i].name, is_etc ? etc.st_mode : places[i].mode,
+                                is_etc ? &etc : &plain);
+    }
+    return result;
+}
+
 static int root_mount(const struct lp_node_stage *stage, int image_fd, const char **ret_step)
 {
-    char lower[64], root[64];
+    char lower[64], root[64], lowers[128];
     stage_path(stage, "lower", SIZE_MAX, lower);
     stage_path(stage, "root", SIZE_MAX, root);
+    stage_path(stage, "places:", SIZE_MAX, lowers); // the stage's path has no colon
+    memcpy(lowers + strlen(lowers), lower, strlen(lower) + 1);
     *ret_step = "make the folders of the root";
     if (mkdir(lower, 0755) < 0 || mkdir(root, 0755) < 0)
         return -errno;
     *ret_step = "attach the image";
     int result = tree_attach(image_fd, lower);
+    if (result == 0)
+        result = places_make(stage, ret_step);
     if (result < 0)
         return result;
     // fsconfig takes each path whole: no quoting of ',' and ':' and no length limit of options.
@@ -173,7 +229,9 @@ static int root_mount(const struct lp_node_stage *stage, int image_fd, const cha
         return -errno;
     enum { SET_STRING = 1, CMD_CREATE = 6 };
     if (syscall(SYS_fsconfig, fs, SET_STRING, "source", "limpet", 0) < 0 ||
-        syscall(SYS_fsconfig, fs, SET_STRING, "lowerdir", lower, 0) < 0 ||
+        syscall(SYS_fsconfig, fs, SET_STRING, "lowerdir", lowers, 0) < 0 ||
+        // The places are another layer in each life, which an index would take for damage.
+        syscall(SYS_fsconfig, fs, SET_STRING, "index", "off", 0) < 0 ||
         syscall(SYS_fsconfig, fs, SET_STRING, "upperdir", stage->upper, 0) < 0 ||
         syscall(SYS_fsconfig, fs, SET_STRING, "workdir", stage->work, 0) < 0 ||
         syscall(SYS_fsconfig, fs, CMD_CREATE, NULL, NULL, 0) < 0) {
@@ -187,24 +245,58 @@ static int root_mount(const struct lp_node_stage *stage, int image_fd, const cha
     return mounted < 0 ? -error : tree_attach(mounted, root);
 }
 
-static int binds_attach(const struct lp_node_stage *stage, int *fds, const char **ret_step)
+static int text_write(const char *path, const char *text, mode_t mode, uint32_t owner)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    size_t bytes = strlen(text);
+    if (fd < 0)
+        return -errno;
+    ssize_t count = write(fd, text, bytes); // to memory: all at once, or there is no room
+    int error = count < 0 ? errno : (size_t)count < bytes ? ENOSPC : 0;
+    if (!error && (fchown(fd, owner, owner) < 0 || fchmod(fd, mode) < 0))
+        error = errno;
+    close(fd);
+    return -error;
+}
+
+static int bind_attach(const struct lp_node_mount *mount, const char *path, int fd, uint32_t root)
+{
+    if (mount->content)
+        return text_write(path, mount->content, 0644, root);
+    int made = mount->is_file ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+                              : mkdir(path, 0755);
+    if (made < 0)
+        return -errno;
+    if (mount->is_file)
+        close(made);
+    return tree_attach(fd, path);
+}
+
+static int binds_attach(const struct lp_node_stage *stage, const int *fds, const char **ret_step)
 {
     char path[64];
+    int result = 0;
     *ret_step = "attach volumes and files";
-    for (size_t i = 0; i < stage->mount_count; i++) {
+    for (size_t i = 0; result == 0 && i < stage->mount_count; i++) {
         stage_path(stage, "m", i, path);
-        int made = stage->mounts[i].is_file
-                       ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
-                       : mkdir(path, 0755);
-        if (made < 0)
-            return -errno;
-        if (stage->mounts[i].is_file)
-            close(made);
-        int result = tree_attach(fds[i], path);
-        if (result < 0)
-            return result;
+        result =
+            bind_attach(&stage->mounts[i], path, fds[i], stage->user_fd < 0 ? 0 : LP_USERNS_BASE);
     }
-    return 0;
+    return result;
+}
+
+// What crun is told, and its own notes, which nobody reads again: gone with its mount namespace.
+static int state_mount(const struct lp_node_stage *stage, const char **ret_step)
+{
+    char path[64];
+    stage_path(stage, "crun", SIZE_MAX, path);
+    *ret_step = "mount the folder of crun's state";
+    if (mkdir(path, 0700) < 0 ||
+        mount("limpet", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700,size=16m") < 0)
+        return -errno;
+    *ret_step = "write config.json";
+    stage_path(stage, "config.json", SIZE_MAX, path);
+    return stage->config ? text_write(path, stage->config, 0600, 0) : 0;
 }
 
 int lp_node_stage_mount(void *context, const char **ret_step)
@@ -219,6 +311,9 @@ int lp_node_stage_mount(void *context, const char **ret_step)
     if (image_fd < 0)
         return image_fd;
     for (size_t i = 0; i < stage->mount_count; i++) {
+        fds[i] = -1;
+        if (stage->mounts[i].content)
+            continue;
         *ret_step = stage->mounts[i].source;
         fds[i] = tree_open(stage->mounts[i].source,
                            stage->mounts[i].is_id_mapped ? stage->user_fd : -1, false);
@@ -229,6 +324,8 @@ int lp_node_stage_mount(void *context, const char **ret_step)
     if (mount("limpet", stage->stage, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m") < 0)
         return -errno;
     int result = root_mount(stage, image_fd, ret_step);
+    if (result == 0)
+        result = state_mount(stage, ret_step);
     return result < 0 ? result : binds_attach(stage, fds, ret_step);
 }
 

@@ -20,14 +20,18 @@ struct lp_node_mount { // a folder or file of the host that the node sees
     const char *source;
     bool is_id_mapped; // its owners are the host's: shift them (else they are shifted already)
     bool is_file;
+    const char *content; // instead of a source: a file of this life only, in memory; its owner is
+                         // the node's root. NULL: none
 };
 
-// What is mounted where. Lent until the start is over; nothing in it is written.
+// What is mounted where; <stage>/crun is an empty folder for crun's state. Lent until the start is
+// over; nothing in it is written.
 struct lp_node_stage {
     const char *stage; // an empty-able folder every user may reach, see lp_node_stage_folder
     const char *image; // the tree below the overlay
     const char *upper, *work;
-    int user_fd; // -1: no shifting
+    int user_fd;        // -1: no shifting
+    const char *config; // what <stage>/config.json says, so that <stage> is crun's bundle
     const struct lp_node_mount *mounts;
     size_t mount_count; // mounts[i] will be at <stage>/m<i>, the root at <stage>/root
 };

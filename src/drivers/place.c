@@ -142,11 +142,6 @@ struct lp_place lp_place_secrets(const struct lp_driver_env *env, const char *in
     return place_printf("%s/secrets/%s", env->root, infra);
 }
 
-struct lp_place lp_place_crun(const struct lp_driver_env *env)
-{
-    return place_printf("%s/crun", env->root);
-}
-
 struct lp_place lp_place_cgroup_top(const struct lp_driver_env *env)
 {
     return place_printf("/limpet-%s", env->root_id);

@@ -57,7 +57,6 @@ struct lp_place lp_place_volume(const struct lp_driver_env *env, const char *inf
                                 const char *volume); // <root>/volumes/<infra>/<volume>
 struct lp_place lp_place_secrets(const struct lp_driver_env *env,
                                  const char *infra);            // <root>/secrets/<infra>
-struct lp_place lp_place_crun(const struct lp_driver_env *env); // <root>/crun: crun's own state
 
 // "/limpet-<root_id>" and "/limpet-<root_id>/<infra>/<node>": below each hierarchy's mount.
 struct lp_place lp_place_cgroup_top(const struct lp_driver_env *env);
