@@ -113,12 +113,13 @@ static void round_end(struct lp_load_run *run)
         run->phase = LP_LOAD_DONE;
 }
 
-// Nobody has answered for so long as the plan gives the readings.
+// Nobody has answered for longer than one reading and its repetitions may take.
 static bool is_hopeless(const struct lp_load_run *run)
 {
-    int64_t silent_us = lp_load_now_us(run) - run->heard_us;
     const struct lp_load_job *job = &run->jobs[run->job_next];
-    return silent_us > (int64_t)run->load->requests[job->request].read_within_ms * 1000;
+    int64_t patience_ms =
+        (int64_t)run->load->requests[job->request].read_within_ms + run->load->timeout_ms;
+    return lp_load_now_us(run) - run->heard_us > patience_ms * 1000;
 }
 
 void lp_load_read_turn(struct lp_load_run *run)
