@@ -220,6 +220,24 @@ static bool is_to_inject(struct lp_state *s, const struct lp_fault_inside *fault
     return node && !is_held(&fault->row) && node->row.incarnation != fault->row.incarnation;
 }
 
+static void inject(struct lp_state *s, uint32_t id, struct lp_planner *planner)
+{
+    struct lp_fault_inside *fault = lp_fault_get(s, id);
+    if (s->now_ms < fault->next_try_ms) {
+        lp_planner_wait(planner, fault->next_try_ms);
+        return;
+    }
+    if (!is_to_inject(s, fault))
+        return;
+    if (!find_life(s, &fault->row)) { // nothing was heard, and what it was for is gone
+        lp_order_clear(&fault->order);
+        fault->row.phase = LP_FAULT_ASKED;
+        return;
+    }
+    fault->row.phase = LP_FAULT_INJECTING;
+    give(s, id, LP_ACTION_INJECT_FAULT, lp_because_of(s, LP_REASON_ASKED, 0), planner);
+}
+
 void lp_reconcile_fault(struct lp_state *s, uint32_t id, struct lp_planner *planner)
 {
     struct lp_fault_inside *fault = lp_fault_get(s, id);
@@ -229,12 +247,7 @@ void lp_reconcile_fault(struct lp_state *s, uint32_t id, struct lp_planner *plan
     if (is_over(s, fault)) {
         heal(s, id, planner);
     } else {
-        if (s->now_ms < fault->next_try_ms) {
-            lp_planner_wait(planner, fault->next_try_ms);
-        } else if (is_to_inject(s, fault) && find_life(s, &fault->row)) {
-            fault->row.phase = LP_FAULT_INJECTING;
-            give(s, id, LP_ACTION_INJECT_FAULT, lp_because_of(s, LP_REASON_ASKED, 0), planner);
-        }
+        inject(s, id, planner);
         if (!(fault->row.spec.flags & LP_FAULT_IS_INSTANT))
             lp_planner_wait(planner, fault->row.until_ms);
     }

@@ -180,6 +180,9 @@ void lp_judge_step(struct lp_world *world)
     struct lp_err err;
     if (lp_state_check(lp_engine_state(world->engine), &err) < 0)
         lp_world_accuse(world, "law 4 (order)", "the tables contradict each other: %s", err.text);
+    LP_OWNS_STR struct lp_str why = {0};
+    if (lp_world_has_stray_fault(world, &why))
+        lp_world_accuse(world, "law 3 (undo)", "%s", lp_str_text(&why));
     if (world->judged++ % CHECK_EVERY == 0)
         judge_fold(world);
 }
@@ -309,7 +312,7 @@ static bool has_nothing_else(struct lp_world *world, struct lp_str *why)
         lp_str_printf(why, "the network of %s is there and nobody wants it", world->infras[i].name);
         return false;
     }
-    return true;
+    return !lp_world_has_stray_fault(world, why);
 }
 
 // What the controller itself still finds wanting.
@@ -380,4 +383,8 @@ void lp_judge_empty(struct lp_world *world)
         if (world->infras[i].has_network)
             lp_world_accuse(world, "law 3 (residue)", "after down the network of %s is left",
                             world->infras[i].name);
+    for (size_t i = 0; i < LP_FAULTS_MAX; i++)
+        if (world->faults_out[i].number)
+            lp_world_accuse(world, "law 3 (residue)", "after down fault f%" PRIu64 " is left",
+                            world->faults_out[i].number);
 }

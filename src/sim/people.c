@@ -265,8 +265,67 @@ static void scale(struct lp_world *world, uint32_t index)
         service->replicas = replicas;
 }
 
-// Restart or kill something. What exists and runs only the controller knows: LP_ENOTFOUND and
-// LP_ECONFLICT are fine.
+// Is it a fault of the simulation that this was refused? What exists and runs only the controller
+// knows: LP_ENOTFOUND and LP_ECONFLICT are fine, and so is a disk that is full.
+static void refusal_judge(struct lp_world *world, const char *what, int result,
+                          const struct lp_err *err)
+{
+    world->report->requests++;
+    lp_world_say(world, "asked: %s: %d", what, result);
+    if (result < 0 && result != LP_EIO && result != LP_ENOTFOUND && result != LP_ECONFLICT &&
+        result != LP_EFULL)
+        lp_world_accuse(world, "people", "%s was refused: %s", what, err->text);
+}
+
+static void restart(struct lp_world *world, const struct lp_wish *wish, const char *target)
+{
+    char what[120];
+    struct lp_err err = {0};
+    lp_judge_forgive(world);
+    int result = lp_request_restart(world->engine, wish->name, target, &err);
+    snprintf(what, sizeof(what), "restart %s/%s", wish->name, target);
+    refusal_judge(world, what, result, &err);
+}
+
+// Break something on purpose, mostly for a while.
+static void break_it(struct lp_world *world, const struct lp_wish *wish, const char *target)
+{
+    static const char *const of_node[] = {"crash", "pause", "cut", "crash"};
+    static const char *const of_app[] = {"kill", "kill", "hang"};
+    struct lp_rng *rng = &world->people.rng;
+    bool is_app = strchr(target, '/') != NULL;
+    char duration[16], what[120];
+    struct lp_err err = {0};
+    LP_OWNS_STR struct lp_str answer = {0};
+    struct lp_fault_ask ask = {.infra = wish->name,
+                               .target = target,
+                               .fault = is_app ? of_app[lp_rng_below(rng, 3)]
+                                               : of_node[lp_rng_below(rng, 4)]};
+    snprintf(duration, sizeof(duration), "%us", pick(rng, 1, 90));
+    bool is_held = strcmp(ask.fault, "crash") != 0 || lp_rng_chance(rng, 500);
+    if (strcmp(ask.fault, "kill") != 0 && is_held)
+        ask.duration = duration;
+    int result = lp_request_fault(world->engine, &ask, &answer, &err);
+    snprintf(what, sizeof(what), "break %s/%s %s", wish->name, target, ask.fault);
+    refusal_judge(world, what, result, &err);
+}
+
+// Heal what was broken, or pull the lever that stops all of it for a moment.
+static void mend(struct lp_world *world)
+{
+    struct lp_err err = {0};
+    LP_OWNS_STR struct lp_str answer = {0};
+    if (lp_rng_chance(&world->people.rng, 700)) {
+        refusal_judge(world, "heal all", lp_request_heal(world->engine, NULL, "all", &answer, &err),
+                      &err);
+        return;
+    }
+    int result = lp_request_faults_lock(world->engine, true, &err);
+    refusal_judge(world, "lock", result, &err);
+    if (world->engine && !world->is_dying)
+        refusal_judge(world, "unlock", lp_request_faults_lock(world->engine, false, &err), &err);
+}
+
 static void disturb(struct lp_world *world, uint32_t index)
 {
     struct lp_rng *rng = &world->people.rng;
@@ -280,17 +339,13 @@ static void disturb(struct lp_world *world, uint32_t index)
                                        : "");
     if (!is_node && !service->has_second_app)
         snprintf(target + strlen(target), sizeof(target) - strlen(target), "/%s", service->name);
-    struct lp_err err = {0};
-    bool is_restart = lp_rng_chance(rng, 500);
-    lp_judge_forgive(world);
-    int result = is_restart ? lp_request_restart(world->engine, wish->name, target, &err)
-                            : lp_request_break(world->engine, wish->name, target, is_node, &err);
-    world->report->requests++;
-    lp_world_say(world, "asked: %s %s/%s: %d", is_restart ? "restart" : "break", wish->name, target,
-                 result);
-    if (result < 0 && result != LP_EIO && result != LP_ENOTFOUND && result != LP_ECONFLICT)
-        lp_world_accuse(world, "people", "%s %s was refused: %s", is_restart ? "restart" : "break",
-                        target, err.text);
+    uint64_t way = lp_rng_below(rng, 100);
+    if (way < 40)
+        restart(world, wish, target);
+    else if (way < 90)
+        break_it(world, wish, target);
+    else
+        mend(world);
 }
 
 void lp_people_ask(struct lp_world *world)

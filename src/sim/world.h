@@ -82,6 +82,11 @@ struct lp_world_host {
     uint64_t serial;
 };
 
+struct lp_world_fault { // one that INJECT_FAULT has left in the world; number 0: none
+    uint64_t number;
+    uint32_t kind, node, app, incarnation, run;
+};
+
 struct lp_world_store {        // the disk under the journal
     struct lp_record *records; // those behind `trimmed`; texts on the heap
     size_t count, capacity;
@@ -116,6 +121,7 @@ struct lp_world {
     char images[LP_SIM_IMAGES_MAX][65]; // hashes of those that are complete
     size_t image_count;
     struct lp_faults faults;
+    struct lp_world_fault faults_out[LP_FAULTS_MAX];
     struct lp_event **mail; // has arrived, not collected yet
     size_t mail_count, mail_capacity;
     struct lp_people people;
@@ -170,6 +176,9 @@ void lp_world_driver_use(struct lp_world *world); // whom the next open is for
 void lp_world_begin_node(struct lp_world *world, const struct lp_order *order);
 void lp_world_begin_app(struct lp_world *world, const struct lp_order *order);
 void lp_world_begin_place(struct lp_world *world, const struct lp_order *order);
+void lp_world_begin_fault(struct lp_world *world, const struct lp_order *order);
+// Is a fault in the world that the controller has no row for? It would stay for ever.
+bool lp_world_has_stray_fault(struct lp_world *world, struct lp_str *ret_why);
 void lp_world_life_up(struct lp_world *world, uint32_t node);
 void lp_world_root_lose(struct lp_world *world, uint32_t node);
 void lp_world_life_end(struct lp_world *world, uint32_t node, int32_t status, bool is_oom);

@@ -89,6 +89,8 @@ static bool may_refuse(struct lp_world *world, const struct lp_action *action)
     return true;
 }
 
+static const uint64_t fault_kinds = KIND(LP_ACTION_INJECT_FAULT) | KIND(LP_ACTION_HEAL_FAULT);
+
 static int begin(void *self, const struct lp_order *order, struct lp_err *err)
 {
     struct lp_world *world = self;
@@ -108,6 +110,8 @@ static int begin(void *self, const struct lp_order *order, struct lp_err *err)
         lp_world_begin_node(world, order);
     else if (kind & app_kinds)
         lp_world_begin_app(world, order);
+    else if (kind & fault_kinds)
+        lp_world_begin_fault(world, order);
     else
         lp_world_begin_place(world, order);
     return 0;
@@ -141,7 +145,8 @@ static const struct lp_driver nodes = {
     .action_kinds = KIND(LP_ACTION_START_NODE) | KIND(LP_ACTION_STOP_NODE) |
                     KIND(LP_ACTION_FENCE_NODE) | KIND(LP_ACTION_REMOVE_NODE) |
                     KIND(LP_ACTION_RENDER) | KIND(LP_ACTION_START_APP) | KIND(LP_ACTION_STOP_APP) |
-                    KIND(LP_ACTION_KILL_APP) | KIND(LP_ACTION_WATCH) | KIND(LP_ACTION_UNWATCH),
+                    KIND(LP_ACTION_KILL_APP) | KIND(LP_ACTION_WATCH) | KIND(LP_ACTION_UNWATCH) |
+                    KIND(LP_ACTION_INJECT_FAULT) | KIND(LP_ACTION_HEAL_FAULT),
     .open = nodes_open,
     .begin = begin,
     .collect = collect,
