@@ -12,7 +12,7 @@ static void node_lost(struct lp_state *s, uint32_t id)
         struct lp_app_inside *app = lp_app_get(s, node, i);
         lp_order_clear(&app->order);
         app->watched_as = LP_WATCH_NONE;
-        app->is_restart_asked = app->is_kill_asked = app->is_stop_ours = false;
+        app->is_restart_asked = app->is_stop_ours = false;
         app->fails = 0;
         app->ready_ms = 0;
         if (app->row.phase != LP_APP_GAVE_UP)
@@ -22,7 +22,7 @@ static void node_lost(struct lp_state *s, uint32_t id)
     node->fix = LP_FIX_NONE;
     node->is_fix_ordered = false;
     node->mute_since_ms = 0;
-    node->is_restart_asked = node->is_break_asked = false;
+    node->is_restart_asked = false;
     lp_order_clear(&node->render);
 }
 
@@ -51,8 +51,7 @@ static void node_dead(struct lp_state *s, const struct lp_event *event)
     struct lp_node_inside *node = lp_node_get(s, event->node);
     if (node->row.phase == LP_NODE_ABSENT)
         return;
-    bool is_ordered = node->row.phase == LP_NODE_STOPPING && node->order.kind != LP_ACTION_NONE &&
-                      !node->is_break_asked;
+    bool is_ordered = node->row.phase == LP_NODE_STOPPING && node->order.kind != LP_ACTION_NONE;
     if (node->order.kind == LP_ACTION_REMOVE_NODE) {
         node_lost(s, event->node); // still to be removed: the order stays out
         node->row.phase = LP_NODE_STOPPING;

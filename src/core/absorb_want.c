@@ -177,17 +177,6 @@ static void restart_asked(struct lp_state *s, const struct lp_event *event)
     image_forgive(s, lp_service_get(s, node->row.service)->row.want.image);
 }
 
-static void break_asked(struct lp_state *s, const struct lp_event *event)
-{
-    struct lp_node_inside *node = lp_node_get(s, event->node);
-    if (!node->row.is_used || node->row.phase != LP_NODE_UP)
-        return;
-    if (event->app == LP_NONE)
-        node->is_break_asked = true;
-    else if (event->app < node->app_count)
-        lp_app_get(s, node, event->app)->is_kill_asked = true;
-}
-
 void lp_absorb_want(struct lp_state *s, const struct lp_event *event)
 {
     switch (event->kind) {
@@ -219,12 +208,8 @@ void lp_absorb_want(struct lp_state *s, const struct lp_event *event)
     case LP_EVENT_SCALE_SET:
         scale_set(s, event);
         break;
-    case LP_EVENT_RESTART_ASKED:
+    default: // RESTART_ASKED
         restart_asked(s, event);
-        lp_node_touch(s, event->node);
-        break;
-    default: // BREAK_ASKED
-        break_asked(s, event);
         lp_node_touch(s, event->node);
     }
 }

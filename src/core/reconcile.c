@@ -191,12 +191,6 @@ static void keep_up(struct lp_state *s, uint32_t id, struct lp_planner *planner)
     struct lp_node_inside *node = lp_node_get(s, id);
     const struct lp_service_inside *service = lp_service_get(s, node->row.service);
     int64_t wait_until_ms = 0;
-    if (node->is_break_asked) {
-        // Killed as if by nobody: its end will be a fault, to be healed.
-        order(s, id, LP_ACTION_FENCE_NODE, lp_because_of(s, LP_REASON_ASKED, 0), planner);
-        node->row.phase = LP_NODE_STOPPING;
-        return;
-    }
     if (node->is_restart_asked) {
         stop_by(s, id, LP_ACTION_STOP_NODE, lp_because_of(s, LP_REASON_ASKED, 0), planner);
         return;

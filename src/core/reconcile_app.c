@@ -114,11 +114,6 @@ static void alive(struct lp_state *s, uint32_t id, uint32_t app_id, struct lp_pl
     struct lp_node_inside *node = lp_node_get(s, id);
     struct lp_app_inside *app = lp_app_get(s, node, app_id);
     int64_t wait_until_ms = 0;
-    if (app->is_kill_asked) {
-        app->is_kill_asked = false;
-        stop(s, id, app_id, LP_ACTION_KILL_APP, lp_because_of(s, LP_REASON_ASKED, 0), planner);
-        return;
-    }
     if (app->is_restart_asked) {
         app->is_restart_asked = false;
         stop(s, id, app_id, LP_ACTION_STOP_APP, app->because, planner);
@@ -164,7 +159,7 @@ static void one(struct lp_state *s, uint32_t id, uint32_t app_id, struct lp_plan
     switch (app->row.phase) {
     case LP_APP_IDLE:
     case LP_APP_EXITED:
-        app->is_restart_asked = app->is_kill_asked = false;
+        app->is_restart_asked = false;
         if (app->watched_as != LP_WATCH_NONE) {
             app->watched_as = LP_WATCH_NONE;
             sensor(s, id, app_id, LP_ACTION_UNWATCH, planner);

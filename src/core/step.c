@@ -144,7 +144,6 @@ static bool is_sane(const struct lp_state *s, const struct lp_event *event)
         [LP_EVENT_INFRA_UNSET] = INFRA,
         [LP_EVENT_SCALE_SET] = SERVICE,
         [LP_EVENT_RESTART_ASKED] = NODE,
-        [LP_EVENT_BREAK_ASKED] = NODE,
         [LP_EVENT_FAULT_ASKED] = FAULT,
         [LP_EVENT_HEAL_ASKED] = FAULT,
         [LP_EVENT_FAULT_ACTIVE] = FAULT,
@@ -217,21 +216,20 @@ int lp_step_check(const struct lp_state *state, const struct lp_event *event, st
                               event->replicas, limits->nodes);
         return 0;
     case LP_EVENT_RESTART_ASKED:
-    case LP_EVENT_BREAK_ASKED:
         if (event->node >= limits->nodes || !lp_state_node(state, event->node)->is_used)
             return lp_err_set(err, LP_ENOTFOUND, "there is no such node");
         if (event->app != LP_NONE &&
             event->app >=
                 lp_state_service(state, lp_state_node(state, event->node)->service)->want.app_count)
             return lp_err_set(err, LP_ENOTFOUND, "the node has no such application");
-        if (event->kind == LP_EVENT_BREAK_ASKED &&
-            lp_state_node(state, event->node)->phase != LP_NODE_UP)
-            return lp_err_set(err, LP_ECONFLICT, "the node is not up: there is nothing to kill");
         return 0;
     case LP_EVENT_FAULT_ASKED:
         if (state->are_faults_locked)
             return lp_err_set(err, LP_ECONFLICT,
                               "faults are locked; limpet faults --unlock admits them again");
+        if (event->node < limits->nodes && (event->fault_spec.flags & LP_FAULT_IS_INSTANT) &&
+            lp_state_node(state, event->node)->phase != LP_NODE_UP)
+            return lp_err_set(err, LP_ECONFLICT, "the node is not up: there is nothing to break");
         if (event->fault >= LP_FAULTS_MAX)
             return lp_err_set(err, LP_EFULL, "%d faults are out already: that is the bound",
                               LP_FAULTS_MAX);

@@ -25,7 +25,7 @@ enum lp_watch { LP_WATCH_NONE, LP_WATCH_READINESS, LP_WATCH_HEALTH };
 struct lp_app_inside {
     struct lp_app_row row;
     uint8_t watched_as; // enum lp_watch
-    bool is_restart_asked, is_kill_asked, is_ever_ready, is_stop_ours;
+    bool is_restart_asked, is_ever_ready, is_stop_ours;
     uint8_t fails;      // readings in a row
     uint8_t no_help;    // restarts in this node since it was last ready for a while
     uint32_t attempts;  // failures since it was last good for as long as its window
@@ -42,7 +42,7 @@ struct lp_node_inside {
     uint32_t app_first;
     uint16_t app_count; // as of its life; the descriptor may have changed since
     uint8_t fix;        // enum lp_fix
-    bool is_dirty, is_repairing, is_fresh_wanted, is_gave_up, is_restart_asked, is_break_asked;
+    bool is_dirty, is_repairing, is_fresh_wanted, is_gave_up, is_restart_asked;
     bool has_root;        // something of it is on a host and must be removed in the end
     bool is_ever_healthy; // in this life
     bool is_ever_passed;  // its dependencies have let it start once

@@ -66,9 +66,6 @@ LP_MUST_CHECK int lp_request_scale(struct lp_engine *engine, const char *infra, 
 // target: "db-1" (the node), "db-1/mariadb" (an application), "db" (all its nodes).
 LP_MUST_CHECK int lp_request_restart(struct lp_engine *engine, const char *infra,
                                      const char *target, struct lp_err *err);
-// Kill -9 an application ("db-1/mariadb"; "db-1" when it has just one), or with is_node the node.
-LP_MUST_CHECK int lp_request_break(struct lp_engine *engine, const char *infra, const char *target,
-                                   bool is_node, struct lp_err *err);
 
 // Faults on purpose (engine/request_fault.c).
 struct lp_fault_ask {

@@ -145,53 +145,11 @@ int lp_request_restart(struct lp_engine *engine, const char *infra, const char *
 {
     LP_OWNS_ARENA struct lp_arena arena = {0};
     struct lp_event model;
-    struct lp_change change;
+    struct lp_change change = {0};
     lp_event_init(&model, LP_EVENT_RESTART_ASKED);
     if (find_infra(engine, infra, &model.infra, err) < 0 ||
         target_events(engine, &model, target, &arena, &change, err) < 0 ||
         check_all(engine, &change, err) < 0)
-        return err->code;
-    return lp_engine_submit(engine, change.events, change.count, err);
-}
-
-// The one application that serves, when there is just one.
-static uint32_t only_app(const struct lp_engine *engine, uint32_t service)
-{
-    uint32_t found = LP_NONE;
-    const struct lp_service_row *row = lp_state_service(engine->state, service);
-    for (uint32_t i = 0; i < row->want.app_count; i++) {
-        if (lp_state_app_want(engine->state, service, i)->kind != LP_APP_SERVE)
-            continue;
-        if (found != LP_NONE)
-            return LP_NONE;
-        found = i;
-    }
-    return found;
-}
-
-int lp_request_break(struct lp_engine *engine, const char *infra, const char *target, bool is_node,
-                     struct lp_err *err)
-{
-    LP_OWNS_ARENA struct lp_arena arena = {0};
-    struct lp_event model;
-    struct lp_change change;
-    lp_event_init(&model, LP_EVENT_BREAK_ASKED);
-    if (find_infra(engine, infra, &model.infra, err) < 0 ||
-        target_events(engine, &model, target, &arena, &change, err) < 0)
-        return err->code;
-    if (model.node == LP_NONE)
-        return lp_err_set(err, LP_EINPUT, "'%s' is a service: name one of its nodes, such as %s-1",
-                          target, target);
-    struct lp_event *event = &change.events[0];
-    if (is_node && event->app != LP_NONE)
-        return lp_err_set(err, LP_EINPUT, "'%s' is an application, not a node", target);
-    if (!is_node && event->app == LP_NONE)
-        event->app = only_app(engine, event->service);
-    if (!is_node && event->app == LP_NONE)
-        return lp_err_set(err, LP_EINPUT,
-                          "%s runs several applications (or none): say which, as %s/NAME", target,
-                          target);
-    if (check_all(engine, &change, err) < 0)
         return err->code;
     return lp_engine_submit(engine, change.events, change.count, err);
 }

@@ -54,7 +54,6 @@ static const char *const event_forms[LP_EVENT_KINDS] = {
     [LP_EVENT_SERVICE_UNSET] = "%N is no longer described.",
     [LP_EVENT_SCALE_SET] = "Somebody asked for %R nodes of %N.",
     [LP_EVENT_RESTART_ASKED] = "Somebody asked to restart %A.",
-    [LP_EVENT_BREAK_ASKED] = "Somebody asked to kill %A.",
     [LP_EVENT_FAULT_ASKED] = "Somebody asked to break %W: %F.",
     [LP_EVENT_HEAL_ASKED] = "Somebody asked to heal %W (%#).",
     [LP_EVENT_FAULTS_LOCKED] = "Faults on purpose are %K.",

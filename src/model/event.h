@@ -26,7 +26,6 @@ enum lp_event_kind {
     LP_EVENT_INFRA_UNSET,   // infra: all of it is to go (down)
     LP_EVENT_SCALE_SET,     // service, .replicas: by hand, until the next INFRA_APPLIED changes it
     LP_EVENT_RESTART_ASKED, // node, app or LP_NONE for the node itself
-    LP_EVENT_BREAK_ASKED,   // node, app or LP_NONE: kill (no undo needed: repair is the point)
     // Faults on purpose (core/faults.c). fault: table slot; .revision: its number, for people.
     LP_EVENT_FAULT_ASKED,   // fault, .fault_spec, infra, service, node, app or LP_NONE; text: as
                             // asked

@@ -255,8 +255,6 @@ static void requests_are_checked(void **unused)
         {LP_EVENT_RESTART_ASKED, LP_NONE, 0, 0, 0, 0},
         {LP_EVENT_RESTART_ASKED, LP_NONE, 0, 1, 0, LP_ENOTFOUND},
         {LP_EVENT_RESTART_ASKED, LP_NONE, 9, LP_NONE, 0, LP_ENOTFOUND},
-        {LP_EVENT_BREAK_ASKED, LP_NONE, 0, 0, 0, LP_ECONFLICT}, // not up yet
-        {LP_EVENT_BREAK_ASKED, LP_NONE, 99, 0, 0, LP_ENOTFOUND},
         {LP_EVENT_TICK, LP_NONE, LP_NONE, LP_NONE, 0, 0},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -159,8 +159,15 @@ static int hand_begin(void *self, const struct lp_order *order, struct lp_err *e
     event->image = action->image;
     event->incarnation = action->incarnation;
     event->run = action->run;
+    event->fault = action->fault;
     event->revision = action->revision;
     event->status = action->kind == LP_ACTION_KILL_APP ? 256 + 9 : 0;
+    if (action->kind == LP_ACTION_INJECT_FAULT) { // kill: and so it ended
+        struct lp_event *end = &hand.replies[hand.reply_count++];
+        *end = *event;
+        end->kind = LP_EVENT_APP_EXITED;
+        end->status = 256 + 9;
+    }
     return 0;
 }
 
@@ -430,17 +437,21 @@ static void why_tells_the_story(void **state)
     struct world *world = *state;
     struct lp_err err;
     LP_OWNS_STR struct lp_str why = {0};
+    LP_OWNS_STR struct lp_str answer = {0};
     assert_int_equal(apply(world->engine, 1, "see", &err), 0);
     settle(world->engine);
     now_ms += 5000;
-    assert_int_equal(lp_request_break(world->engine, "demo", "db-1", false, &err), 0);
+    struct lp_fault_ask ask = {.infra = "demo", .target = "db-1", .fault = "kill"};
+    assert_int_equal(lp_request_fault(world->engine, &ask, &answer, &err), 0);
+    assert_has(&answer, "[\"f1\"]");
     settle(world->engine);
     assert_int_equal(lp_view_why(world->engine, NULL, "db-1", &why, &err), 0);
-    assert_has(&why, "Somebody asked to kill db in db-1.");
+    assert_has(&why, "Somebody asked to break db in db-1: kill (f1).");
     assert_has(&why, "db in db-1 was killed by signal 9.");
     assert_has(&why, "Limpet starts db in db-1, because it was killed by signal 9");
     assert_has(&why, "repaired 1 time so far");
-    assert_int_equal(lp_request_break(world->engine, "demo", "db", false, &err), LP_EINPUT);
+    ask.target = "db-1/ledger";
+    assert_int_equal(lp_request_fault(world->engine, &ask, &answer, &err), LP_ENOTFOUND);
     assert_int_equal(lp_request_restart(world->engine, "demo", "db-7", &err), LP_ENOTFOUND);
 }
 

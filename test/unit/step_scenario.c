@@ -211,6 +211,7 @@ static int obey_one(struct scenario *sc)
     event.node = action.node;
     event.app = action.app;
     event.image = action.image;
+    event.fault = action.fault;
     event.incarnation = action.incarnation;
     event.run = action.run;
     event.revision = action.revision;
@@ -485,7 +486,7 @@ static int event_line(struct scenario *sc, const char *word, char **rest)
     bool has_infra = (kind >= LP_EVENT_NETWORK_READY && kind <= LP_EVENT_PUBLISHED) ||
                      kind == LP_EVENT_INFRA_UNSET;
     bool has_node =
-        kind >= LP_EVENT_NODE_UP || kind == LP_EVENT_RESTART_ASKED || kind == LP_EVENT_BREAK_ASKED;
+        kind >= LP_EVENT_NODE_UP || kind == LP_EVENT_RESTART_ASKED;
     bool has_target = has_infra || has_node || kind == LP_EVENT_SCALE_SET ||
                       (kind >= LP_EVENT_HOST_UP && kind <= LP_EVENT_IMAGE_FAILED);
     char *target = has_target ? strtok_r(NULL, " ", rest) : NULL;
