@@ -35,11 +35,11 @@ static int64_t contrast(const struct lp_log_around *around, int center)
 
 static void less_displaced(struct lp_log_gap *gap, const struct lp_log_around *around)
 {
-    int64_t highest = 0;
+    int64_t highest = DISPLACED_FROM;
     for (int i = 0; i <= 2 * LP_LOG_AROUND; i++)
         if (around->states[i] == gap->state)
-            highest = larger(highest, around->ins[i] - DISPLACED_FROM);
-    gap->bits -= highest;
+            highest = larger(highest, around->ins[i]);
+    gap->bits -= highest - DISPLACED_FROM;
     if (gap->bits <= 0)
         *gap = (struct lp_log_gap){.bits = 0, .state = LP_LOG_NOTHING};
 }

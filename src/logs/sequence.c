@@ -83,9 +83,12 @@ static void by_key(struct lp_log_sequences *sequences, const struct lp_log_lines
                    size_t first, size_t count)
 {
     struct keys keys = {0};
-    for (size_t i = first; i < first + count; i++)
-        if (lines->states[i] != LP_LOG_NOTHING)
-            keys.counts[key_id(&keys, lines->keys[i])]++;
+    for (size_t i = first; i < first + count; i++) {
+        if (lines->states[i] == LP_LOG_NOTHING)
+            continue;
+        uint32_t id = key_id(&keys, lines->keys[i]); // may move the counts
+        keys.counts[id]++;
+    }
     size_t total = sequences->count;
     sequences->owned = lp_heap_grow(NULL, total + 1, sizeof *sequences->owned);
     sequences->places = lp_heap_grow(NULL, total + 1, sizeof *sequences->places);
