@@ -251,7 +251,7 @@ LP_MUST_CHECK static int file_read(struct lp_cmd *cmd, const char *path, int cou
     return text_read(cmd, path, &text, ret_load);
 }
 
-// "0.0.0.0:8080->80": the address at which a service's port is published on this machine.
+// "127.0.0.1:8080->80", "*:8080->80": where a service's port is published on this machine.
 static bool port_read(const char *text, uint16_t wanted, char ret_host[64], uint16_t *ret_port,
                       uint16_t *ret_inner)
 {
@@ -260,7 +260,7 @@ static bool port_read(const char *text, uint16_t wanted, char ret_host[64], uint
     if (sscanf(text, "%63[^:]:%u->%u%n", ret_host, &outer, &inner, &end) != 3 || text[end] ||
         outer > UINT16_MAX || inner > UINT16_MAX || (wanted && inner != wanted))
         return false;
-    if (strcmp(ret_host, "0.0.0.0") == 0)
+    if (strcmp(ret_host, "0.0.0.0") == 0 || strcmp(ret_host, "*") == 0)
         strcpy(ret_host, "127.0.0.1");
     *ret_port = (uint16_t)outer;
     *ret_inner = (uint16_t)inner;

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""A small HTTP server for load.t. usage: load_server.py PORT
+
+GET /ok says ok; /bad says 500; /silent never answers. POST /items/ID stores; POST /forget/ID only
+says that it did; GET /items/ID says what was stored.
+"""
+import http.server
+import sys
+import threading
+
+stored = {}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # one reply, one packet
+
+    def say(self, status, text):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def do_GET(self):
+        if self.path == "/silent":
+            threading.Event().wait()
+        elif self.path == "/ok":
+            self.say(200, "ok")
+        elif self.path in stored:
+            self.say(200, stored[self.path])
+        else:
+            self.say(500 if self.path == "/bad" else 404, "no")
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if self.path.startswith("/items/"):
+            stored[self.path] = body
+        self.say(201, "stored")
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
