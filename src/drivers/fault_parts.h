@@ -69,6 +69,7 @@ extern const struct lp_fault_hand lp_fault_hand_process; // kill terminate hang 
 extern const struct lp_fault_hand lp_fault_hand_node;    // crash shutdown reboot pause
 extern const struct lp_fault_hand lp_fault_hand_net;     // cut loss bandwidth dns
 extern const struct lp_fault_hand lp_fault_hand_load;    // oom cpu memory disk-load processes
+extern const struct lp_fault_hand lp_fault_hand_relay;   // delay reorder duplicate corrupt
 extern const struct lp_fault_hand lp_fault_hand_daemon;  // daemon-kill daemon-stall
 
 // fault_job.c: the file of a job.

@@ -56,7 +56,7 @@ struct lp_place lp_place_log_folder(const struct lp_driver_env *env, const char 
 struct lp_place lp_place_volume(const struct lp_driver_env *env, const char *infra,
                                 const char *volume); // <root>/volumes/<infra>/<volume>
 struct lp_place lp_place_secrets(const struct lp_driver_env *env,
-                                 const char *infra);            // <root>/secrets/<infra>
+                                 const char *infra); // <root>/secrets/<infra>
 
 // "/limpet-<root_id>" and "/limpet-<root_id>/<infra>/<node>": below each hierarchy's mount.
 struct lp_place lp_place_cgroup_top(const struct lp_driver_env *env);
