@@ -16,7 +16,7 @@ static void add_state(const struct lp_log_states *states, uint16_t state, struct
     }
     struct lp_log_template template = lp_log_states_get(states, state);
     size_t shown = 0;
-    while (template.text[shown] && shown < TEXT_SHOWN)
+    while (shown < TEXT_SHOWN && template.text[shown])
         shown++;
     bool is_cut = template.text[shown];
     if (is_cut)

