@@ -35,7 +35,8 @@ static const char *const what_options[] = {"step",          "method",      "head
                                            "read-body",     "read-within", "no-keep-alive"};
 enum {
     WHEN_KEYS = sizeof(when_keys) / sizeof(*when_keys),
-    WHAT_OPTIONS = sizeof(what_options) / sizeof(*what_options)
+    WHAT_OPTIONS = sizeof(what_options) / sizeof(*what_options),
+    HOST_BYTES = 64, // sscanf below knows it, too
 };
 
 static void text_set(json_t *object, const char *key, const char *value)
@@ -223,10 +224,7 @@ LP_MUST_CHECK static int text_read(struct lp_cmd *cmd, const char *path, const s
                                    struct lp_load *ret_load)
 {
     struct lp_mistakes *mistakes = lp_arena_new(cmd->arena, struct lp_mistakes);
-    // What was read points into the text.
-    struct lp_str kept = {.text = lp_arena_text_n(cmd->arena, lp_str_text(text), text->bytes),
-                          .bytes = text->bytes};
-    if (lp_load_read(path ? path : "options", &kept, cmd->arena, mistakes, ret_load, &cmd->err) < 0)
+    if (lp_load_read(path ? path : "options", text, cmd->arena, mistakes, ret_load, &cmd->err) < 0)
         return mistakes_tell(cmd, mistakes, path != NULL);
     return LP_EXIT_DONE;
 }
@@ -252,8 +250,8 @@ LP_MUST_CHECK static int file_read(struct lp_cmd *cmd, const char *path, int cou
 }
 
 // "127.0.0.1:8080->80", "*:8080->80": where a service's port is published on this machine.
-static bool port_read(const char *text, uint16_t wanted, char ret_host[64], uint16_t *ret_port,
-                      uint16_t *ret_inner)
+static bool port_read(const char *text, uint16_t wanted, char ret_host[HOST_BYTES],
+                      uint16_t *ret_port, uint16_t *ret_inner)
 {
     unsigned outer, inner;
     int end = 0;
@@ -261,7 +259,7 @@ static bool port_read(const char *text, uint16_t wanted, char ret_host[64], uint
         outer > UINT16_MAX || inner > UINT16_MAX || (wanted && inner != wanted))
         return false;
     if (strcmp(ret_host, "0.0.0.0") == 0 || strcmp(ret_host, "*") == 0)
-        strcpy(ret_host, "127.0.0.1");
+        snprintf(ret_host, HOST_BYTES, "127.0.0.1");
     *ret_port = (uint16_t)outer;
     *ret_inner = (uint16_t)inner;
     return true;
@@ -271,7 +269,7 @@ LP_MUST_CHECK static int service_resolve(struct lp_cmd *cmd, const json_t *servi
                                          struct lp_load_target *target)
 {
     const json_t *port;
-    char host[64], found_host[64] = "";
+    char host[HOST_BYTES], found_host[HOST_BYTES] = "";
     uint16_t outer, inner, found = 0, found_inner = 0;
     size_t i;
     json_array_foreach (json_object_get(service, "ports"), i, port) {

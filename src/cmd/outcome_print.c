@@ -106,12 +106,12 @@ static void failures_print(struct lp_cmd *cmd, const struct lp_outcome *outcome,
     if (!outcome->failed)
         return;
     label_add(out, cmd, "failed");
-    for (uint8_t i = 0; i < LP_END_COUNT; i++) {
-        if (!lp_ending_is_failure(i) || !outcome->endings[i])
+    for (int i = 0; i < LP_END_COUNT; i++) {
+        if (!lp_ending_is_failure((uint8_t)i) || !outcome->endings[i])
             continue;
         lp_str_add(out, is_first ? "" : ", ");
         number_add(out, outcome->endings[i]);
-        lp_str_printf(out, " %s", lp_ending_word(i));
+        lp_str_printf(out, " %s", lp_ending_word((uint8_t)i));
         is_first = false;
     }
     lp_str_add(out, "\n");
@@ -245,8 +245,8 @@ static void counts_add(struct lp_str *out, const struct lp_outcome *outcome)
     field_add(out, "failed", (int64_t)outcome->failed);
     field_add(out, "delayed", (int64_t)outcome->delayed);
     lp_str_add(out, "\"endings\":{");
-    for (uint8_t i = 0; i < LP_END_COUNT; i++)
-        lp_str_printf(out, "%s\"%s\":%" PRIu64, i ? "," : "", lp_ending_word(i),
+    for (int i = 0; i < LP_END_COUNT; i++)
+        lp_str_printf(out, "%s\"%s\":%" PRIu64, i ? "," : "", lp_ending_word((uint8_t)i),
                       outcome->endings[i]);
     lp_str_add(out, "},");
     field_add(out, "availability_ppm", outcome->requests ? (int64_t)outcome->availability_ppm : -1);

@@ -94,33 +94,44 @@ void lp_load_file_close(struct lp_load_file *file)
     *file = (struct lp_load_file){.fd = -1};
 }
 
+LP_MUST_CHECK static int plan_parse(json_t *plan, struct lp_arena *arena, struct lp_load *ret_load,
+                                    struct lp_err *err)
+{
+    LP_OWNS_STR struct lp_str text = {0};
+    struct lp_mistakes *mistakes = lp_arena_new(arena, struct lp_mistakes);
+    LP_OWNS_TEXT char *json = json_dumps(plan, JSON_COMPACT);
+    lp_str_add(&text, json ? json : "");
+    if (lp_load_read("the plan in its header", &text, arena, mistakes, ret_load, err) < 0)
+        return lp_err_set(err, LP_ECORRUPT, "%s", lp_arena_text(arena, err->text));
+    return 0;
+}
+
+LP_MUST_CHECK static int object_parse(json_t *object, struct lp_arena *arena,
+                                      struct lp_load_data *data, struct lp_err *err)
+{
+    const char *format = json_string_value(json_object_get(object, "format"));
+    const char *run = json_string_value(json_object_get(object, "run"));
+    if (!run || !lp_text_equal(format, "limpet-load"))
+        return lp_err_set(err, LP_ECORRUPT, "not the file of a load");
+    if (json_integer_value(json_object_get(object, "version")) != LP_LOAD_FILE_VERSION ||
+        json_integer_value(json_object_get(object, "row_bytes")) != LP_SAMPLE_BYTES)
+        return lp_err_set(err, LP_EUNSUPPORTED, "the file of a load of another version of Limpet");
+    data->header = (struct lp_load_header){
+        .start_wall_us = json_integer_value(json_object_get(object, "start_wall_us")),
+        .start_monotonic_us = json_integer_value(json_object_get(object, "start_monotonic_us")),
+        .run = (uint32_t)strtoul(run, NULL, 16),
+    };
+    return plan_parse(json_object_get(object, "plan"), arena, &data->load, err);
+}
+
 LP_MUST_CHECK static int header_parse(const char *line, size_t bytes, struct lp_arena *arena,
                                       struct lp_load_data *data, struct lp_err *err)
 {
     json_error_t why;
     json_t *object = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, &why);
-    const char *format = json_string_value(json_object_get(object, "format"));
-    const char *run = json_string_value(json_object_get(object, "run"));
-    int code = 0;
-    if (!lp_text_equal(format, "limpet-load") || !run)
-        code = lp_err_set(err, LP_ECORRUPT, "not the file of a load");
-    else if (json_integer_value(json_object_get(object, "version")) != LP_LOAD_FILE_VERSION ||
-             json_integer_value(json_object_get(object, "row_bytes")) != LP_SAMPLE_BYTES)
-        code = lp_err_set(err, LP_EUNSUPPORTED, "the file of a load of another version of Limpet");
-    if (code == 0) {
-        LP_OWNS_STR struct lp_str plan = {0};
-        struct lp_mistakes *mistakes = lp_arena_new(arena, struct lp_mistakes);
-        LP_OWNS_TEXT char *text = json_dumps(json_object_get(object, "plan"), JSON_COMPACT);
-        lp_str_add(&plan, text ? text : "");
-        code = lp_load_read("the plan in its header", &plan, arena, mistakes, &data->load, err);
-        data->header = (struct lp_load_header){
-            .start_wall_us = json_integer_value(json_object_get(object, "start_wall_us")),
-            .start_monotonic_us = json_integer_value(json_object_get(object, "start_monotonic_us")),
-            .run = (uint32_t)strtoul(run, NULL, 16),
-        };
-    }
+    int code = object_parse(object, arena, data, err);
     json_decref(object);
-    return code < 0 ? lp_err_set(err, LP_ECORRUPT, "%s", lp_arena_text(arena, err->text)) : 0;
+    return code;
 }
 
 LP_MUST_CHECK static int row_take(struct lp_load_data *data, const uint8_t *row, size_t *capacity,
