@@ -6,7 +6,7 @@
 enum {
     MERGED_OFFSET = 10 * LP_LOG_BIT, // an unexpected line is worth that less than a missing one
     DISPLACED_FROM = 4 * LP_LOG_BIT, // what is that unexpected is where it does not belong
-    BONUS_WEIGHT = 6,
+    BONUS_WEIGHT = 12,
     BONUS_SHARE = 50, // new neighbours are worth telling while they are less than one in 50
 };
 

@@ -246,7 +246,7 @@ static void test_bonus(void **state)
     lp_heap_free(missing.rows);
     assert_int_equal(lp_log_merged_bonus(0, 1000), 0);
     assert_int_equal(lp_log_merged_bonus(20, 1000), 0);          // 2 %: none
-    assert_int_equal(lp_log_merged_bonus(5, 1000), 6 * 2 * 256); // 1 in 200: 6 * log2 4
+    assert_int_equal(lp_log_merged_bonus(5, 1000), 12 * 2 * 256); // 1 in 200: 12 * log2 4
     lp_log_lines_release(&lines);
     lp_log_model_close(model);
 }
@@ -512,7 +512,7 @@ static void test_same_bits(void **state)
         }
         lp_heap_free(ranking.rows);
     }
-    if (hash != 0x11e0429b9ab3647au)
+    if (hash != 0x5603368628f12fd4u)
         fail_msg("the scores have the hash 0x%llx", (unsigned long long)hash);
     lp_log_lines_release(&past);
     lp_log_lines_release(&lines);
