@@ -190,13 +190,16 @@ static void failures_count(const struct lp_outcome_input *input, struct lp_outco
     const struct lp_outcome_marks *marks = &input->marks;
     int64_t first_us = -1, last_us = -1, good_us = -1;
     for (size_t i = 0; i < input->count; i++) {
+        int64_t at_us = input->samples[i].scheduled_us;
+        if (!lp_ending_is_failure(input->samples[i].ending) || at_us < marks->fault_us)
+            continue;
+        first_us = first_us < 0 || at_us < first_us ? at_us : first_us;
+        last_us = at_us > last_us ? at_us : last_us;
+    }
+    int64_t since_us = first_us > effect_us(marks) ? first_us : effect_us(marks);
+    for (size_t i = 0; i < input->count; i++) {
         const struct lp_sample *sample = &input->samples[i];
-        int64_t at_us = sample->scheduled_us;
-        if (lp_ending_is_failure(sample->ending) && at_us >= marks->fault_us) {
-            first_us = first_us < 0 || at_us < first_us ? at_us : first_us;
-            last_us = at_us > last_us ? at_us : last_us;
-        }
-        if (sample->ending == LP_END_GOOD && at_us >= effect_us(marks) &&
+        if (sample->ending == LP_END_GOOD && sample->scheduled_us >= since_us &&
             (good_us < 0 || sample->answered_us < good_us))
             good_us = sample->answered_us;
     }

@@ -66,7 +66,8 @@ struct lp_outcome {
     int64_t to_effect_us, to_detect_us, to_repair_us; // by the marks
     int64_t to_first_failure_us; // to when the first request was scheduled that failed
     int64_t to_last_failure_us;  // the last one
-    int64_t to_first_good_us;    // to the answer of the first good one scheduled since the effect
+    int64_t to_first_good_us;    // to the first good answer to one scheduled since the effect, and
+                                 // since the first failure if any failed
     // To the first good reply since the effect from which on, for LP_OUTCOME_WINDOW_US, good
     // replies arrive at LP_OUTCOME_FULL_PERMILLE or more of what the plan offers in that window.
     int64_t to_full_us;

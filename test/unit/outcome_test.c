@@ -167,6 +167,11 @@ static void a_fault_is_measured(void **state)
     assert_int_equal(outcome.after.max_us, 3 * MS);
     assert_int_equal(outcome.longest_gap_from_us, 2991 * MS);
     assert_int_equal(outcome.longest_gap_us, 4503 * MS - 2991 * MS);
+    // When nobody has seen the effect, the first failure shows it: the good one at 2.99 s is no
+    // sign of repair.
+    input.marks.effect_us = -1;
+    lp_outcome_count(&input, &outcome);
+    assert_int_equal(outcome.to_first_good_us, 1510 * MS + 3 * MS);
     // Without the repair's mark, "during" lasts to full throughput.
     input.marks.repaired_us = -1;
     lp_outcome_count(&input, &outcome);
