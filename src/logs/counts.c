@@ -62,7 +62,7 @@ struct lp_log_pair *lp_log_pairs_take(struct lp_log_pairs *pairs, uint32_t key)
         return pair;
     if (pairs->count == LP_LOG_PAIRS_MAX)
         return NULL;
-    // Half full at most while it may grow; the last size is filled to 7/8.
+    // Half full at most while it may grow; the last size is filled to 3/4.
     if (pairs->count >= pairs->slot_count / 2 && pairs->slot_count < LP_LOG_PAIRS_MAX) {
         pairs_size(pairs, pairs->slot_count * 2);
         pair = &pairs->slots[pair_slot(pairs, key)];

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum {
-    LP_LOG_PAIRS_MAX = 917504, // 7/8 of 2^20 slots: 16 MiB; later pairs are not kept
+    LP_LOG_PAIRS_MAX = 786432, // 3/4 of 2^20 slots: 16 MiB; later pairs are not kept
 };
 
 struct lp_log_pair {

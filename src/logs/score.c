@@ -6,7 +6,10 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-enum { NO_CLASS = 0xffff };
+enum {
+    NO_CLASS = 0xffff,
+    SCORED_BITS = 14,
+};
 
 static struct lp_log_score_row *row_take(struct lp_log_scores *scores, uint16_t state)
 {
@@ -128,8 +131,7 @@ static uint64_t state_share(const struct lp_log_scores *scores, uint16_t b, uint
     return share_new(count, kinds, whole);
 }
 
-int64_t lp_log_scores_bits(const struct lp_log_scores *scores, uint16_t a, uint16_t b,
-                           bool is_left_out)
+static int64_t bits_of(const struct lp_log_scores *scores, uint16_t a, uint16_t b, bool is_left_out)
 {
     uint16_t g = lp_log_scores_row(scores, a)->class, h = lp_log_scores_row(scores, b)->class;
     unsigned __int128 back = (unsigned __int128)class_share(scores, g, h, is_left_out) *
@@ -146,6 +148,32 @@ int64_t lp_log_scores_bits(const struct lp_log_scores *scores, uint16_t a, uint1
     if (whole)
         part = ((unsigned __int128)both << LP_LOG_ONE_BITS) + distinct * back;
     return lp_log2(part ? part : 1) - LP_LOG_BIT * LP_LOG_ONE_BITS - (whole ? lp_log2(whole) : 0);
+}
+
+struct lp_log_scored *lp_log_scores_scored(const struct lp_log_scores *scores, uint16_t a,
+                                           uint16_t b)
+{
+    if (!scores->scored)
+        return NULL;
+    uint32_t key = lp_log_pair_key(a, b);
+    struct lp_log_scored *scored =
+        &scores->scored[(key * 0x9e3779b97f4a7c15u) >> (64 - SCORED_BITS)];
+    if (scored->key != key)
+        *scored = (struct lp_log_scored){.key = key};
+    return scored;
+}
+
+int64_t lp_log_scores_bits(const struct lp_log_scores *scores, uint16_t a, uint16_t b,
+                           bool is_left_out)
+{
+    struct lp_log_scored *scored = lp_log_scores_scored(scores, a, b);
+    if (!scored)
+        return bits_of(scores, a, b, is_left_out);
+    if (!scored->has_bits[is_left_out]) {
+        scored->bits[is_left_out] = bits_of(scores, a, b, is_left_out);
+        scored->has_bits[is_left_out] = true;
+    }
+    return scored->bits[is_left_out];
 }
 
 int64_t lp_log_scores_unexpected(const struct lp_log_scores *scores, uint16_t a, uint16_t b,
@@ -224,6 +252,11 @@ void lp_log_scores_init(struct lp_log_scores *scores, struct lp_log_counts *coun
     for (uint32_t i = 0; i < scores->counts->pairs.slot_count; i++)
         if (scores->counts->pairs.slots[i].key != LP_LOG_PAIR_NONE)
             pair_learn(scores, &scores->counts->pairs.slots[i]);
+    if (is_streaming)
+        return;
+    scores->scored = lp_heap_take(sizeof *scores->scored << SCORED_BITS);
+    for (size_t i = 0; i < (size_t)1 << SCORED_BITS; i++)
+        scores->scored[i].key = LP_LOG_PAIR_NONE;
 }
 
 void lp_log_scores_release(struct lp_log_scores *scores)
@@ -232,6 +265,7 @@ void lp_log_scores_release(struct lp_log_scores *scores)
         lp_heap_free(scores->rows[i].followers.rows);
     lp_heap_free(scores->rows);
     lp_heap_free(scores->types);
+    lp_heap_free(scores->scored);
     lp_log_pairs_release(&scores->class_ids);
     lp_log_counts_release(&scores->classes);
     *scores = (struct lp_log_scores){0};

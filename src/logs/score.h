@@ -36,6 +36,18 @@ struct lp_log_score_row { // of one state
     struct lp_log_followers followers; // right behind, twice or more
 };
 
+struct lp_log_gap { // what is missing between two lines
+    int64_t bits;   // 0: nothing
+    uint16_t state; // LP_LOG_NOTHING if bits is 0
+};
+
+struct lp_log_scored { // of two neighbours; a cache with one place for each hash of them
+    uint32_t key;      // LP_LOG_PAIR_NONE: free
+    bool has_bits[2], has_bridge;
+    int64_t bits[2]; // P(b|a), with them and without them
+    struct lp_log_gap bridge;
+};
+
 struct lp_log_scores {
     struct lp_log_counts *counts; // lent; only lp_log_scores_step may change them
     struct lp_log_counts classes; // the same of classes; count is n_g
@@ -47,6 +59,7 @@ struct lp_log_scores {
     size_t row_count;
     const struct lp_log_states *states; // lent, for tags
     bool is_streaming;                  // class = tag, and counts grow
+    struct lp_log_scored *scored;       // not streaming: what was computed lately, by neighbours
 };
 // counts: lent until release. is_streaming: lp_log_scores_step is going to be called.
 void lp_log_scores_init(struct lp_log_scores *scores, struct lp_log_counts *counts,
@@ -64,10 +77,9 @@ int64_t lp_log_scores_bits(const struct lp_log_scores *scores, uint16_t a, uint1
 int64_t lp_log_scores_unexpected(const struct lp_log_scores *scores, uint16_t a, uint16_t b,
                                  uint16_t c);
 
-struct lp_log_gap { // what is missing between two lines
-    int64_t bits;   // 0: nothing
-    uint16_t state; // LP_LOG_NOTHING if bits is 0
-};
+// The place of these neighbours in the cache, theirs and maybe empty; NULL while streaming.
+struct lp_log_scored *lp_log_scores_scored(const struct lp_log_scores *scores, uint16_t a,
+                                           uint16_t b);
 struct lp_log_gap lp_log_scores_bridge(const struct lp_log_scores *scores, uint16_t a, uint16_t c);
 // The habits that are broken, a bit each. window: what was seen instead.
 uint32_t lp_log_habits_broken(const struct lp_log_habits *habits, const uint16_t *window,

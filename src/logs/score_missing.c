@@ -1,7 +1,7 @@
 // BRIDGE and MISS: how much likelier a log is with one line more.
 #include "logs/score.h"
 
-struct lp_log_gap lp_log_scores_bridge(const struct lp_log_scores *scores, uint16_t a, uint16_t c)
+static struct lp_log_gap bridge_of(const struct lp_log_scores *scores, uint16_t a, uint16_t c)
 {
     struct lp_log_gap gap = {.bits = 0, .state = LP_LOG_NOTHING};
     const struct lp_log_followers *followers = &lp_log_scores_row(scores, a)->followers;
@@ -22,6 +22,20 @@ struct lp_log_gap lp_log_scores_bridge(const struct lp_log_scores *scores, uint1
         int64_t bits = first + lp_log2(times) - lp_log2(lp_log_counts_row(scores->counts, m).out);
         if (bits > gap.bits)
             gap = (struct lp_log_gap){.bits = bits, .state = m};
+    }
+    return gap;
+}
+
+struct lp_log_gap lp_log_scores_bridge(const struct lp_log_scores *scores, uint16_t a, uint16_t c)
+{
+    const struct lp_log_scored *known = lp_log_scores_scored(scores, a, c);
+    if (known && known->has_bridge)
+        return known->bridge;
+    struct lp_log_gap gap = bridge_of(scores, a, c);
+    struct lp_log_scored *scored = lp_log_scores_scored(scores, a, c);
+    if (scored) {
+        scored->bridge = gap;
+        scored->has_bridge = true;
     }
     return gap;
 }
