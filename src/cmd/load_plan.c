@@ -84,7 +84,8 @@ LP_MUST_CHECK static int body_set(struct lp_cmd *cmd, json_t *request)
     LP_OWNS_STR struct lp_str text = {0};
     if (data && data[0] == '@') {
         if (lp_file_read(data + 1, LP_LOAD_TEXT_BYTES_MAX, &text, &cmd->err) < 0)
-            return cmd->err.code;
+            return lp_err_set(&cmd->err, LP_EINPUT, "--data: %s",
+                              lp_arena_text(cmd->arena, cmd->err.text));
         data = lp_str_text(&text);
     }
     text_set(request, "body", data);

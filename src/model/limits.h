@@ -32,7 +32,7 @@ enum {
     LP_FAULTS_MAX = 256, // on purpose, at a time
 
     // A load.
-    LP_LOAD_REQUESTS_MAX = 16,       // different ones in a plan
+    LP_LOAD_REQUESTS_MAX = 16, // different ones in a plan
     LP_LOAD_STAGES_MAX = 1000,
     LP_LOAD_STATUSES_MAX = 8,        // ranges that one request expects
     LP_LOAD_SHARES_MAX = 1000,       // sum of the shares of its requests
@@ -40,6 +40,13 @@ enum {
     LP_LOAD_CONNECTIONS_MAX = 16384,
     LP_LOAD_TEXT_BYTES_MAX = 1024 * 1024, // a body or header value that is sent
     LP_LOAD_BODY_BYTES_MAX = 256 * 1024,  // of a reply, as far as it is looked at
+
+    // An experiment.
+    LP_EXPERIMENT_LIST_MAX = 64, // stages; steps or checks of one of them
+    LP_EXPERIMENT_REPEAT_MAX = 1000,
+    LP_TRIAL_STEPS_MAX = 4096, // of one run, after repetitions and choices are written out
+    LP_TRIAL_CHECKS_MAX = 512,
+    LP_TRIAL_STAGES_MAX = 72,
 
     LP_PLAN_CAPACITY = 512, // orders of one step; what a full plan leaves over is part of the state
 
