@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 from bench_world import (PODMAN, PODMAN_RUN, World, answers, busybox_root, enter_netns, have,
@@ -140,6 +141,8 @@ def runit_times(image, count):
 def podman_pid(name):
     out = subprocess.run([*PODMAN, "inspect", "-f", "{{.State.Pid}}", name], check=True,
                          capture_output=True, text=True)
+    if int(out.stdout) == 0:  # being restarted: kill(0) would hit the bench itself
+        raise RuntimeError(f"{name} does not run")
     return int(out.stdout)
 
 
@@ -167,14 +170,20 @@ def podman_hang_times(image, count):
     options = ["--health-cmd", command, "--health-interval", "disable", "--health-retries", "2",
                "--health-on-failure", "restart", "--stop-timeout", "1"]
     with podman_web(image, options) as targets:
-        timer = subprocess.Popen(
-            ["sh", "-c", "while :; do \"$@\" >/dev/null 2>&1 & sleep 1; wait; done", "sh", *PODMAN,
-             "healthcheck", "run", "lpheal"], start_new_session=True)
+        over = threading.Event()
+
+        def timer():
+            while not over.wait(1.0):
+                subprocess.run([*PODMAN, "healthcheck", "run", "lpheal"], check=False,
+                               capture_output=True)
+
+        thread = threading.Thread(target=timer)
+        thread.start()
         try:
             return repeat(count, targets, signal.SIGSTOP, 3.0)
         finally:
-            os.killpg(timer.pid, signal.SIGKILL)
-            timer.wait()
+            over.set()
+            thread.join()
 
 
 HAPROXY = """
