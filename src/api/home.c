@@ -45,6 +45,8 @@ LP_MUST_CHECK static int stranger_check(const char *root, struct lp_err *err)
     return 0;
 }
 
+enum { LOCK_TRIES = 50, LOCK_WAIT_US = 20 * 1000 };
+
 LP_MUST_CHECK static int lock_take(const char *root, int *ret_fd, struct lp_err *err)
 {
     LP_OWNS_ARENA struct lp_arena arena = {0};
@@ -53,7 +55,13 @@ LP_MUST_CHECK static int lock_take(const char *root, int *ret_fd, struct lp_err 
     if (fd < 0)
         return lp_err_set(err, LP_EIO, "open %s: %s", path, strerror(errno));
     char pid[24] = "";
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    int result = flock(fd, LOCK_EX | LOCK_NB);
+    // One that was killed holds it until the kernel is through with it.
+    for (int tries = 0; result < 0 && tries < LOCK_TRIES; tries++) {
+        usleep(LOCK_WAIT_US);
+        result = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    if (result < 0) {
         if (pread(fd, pid, sizeof(pid) - 1, 0) < 0)
             pid[0] = '\0';
         pid[strcspn(pid, "\n")] = '\0';

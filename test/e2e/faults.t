@@ -157,7 +157,7 @@ fetch sink-1 >/dev/null; ok $? "the fault is gone"
 [ ! -e "$root/faults" ]; ok $? "and so is its note"
 lp break web-1 cut --for 2s >/dev/null
 pkill -9 -f "$root.*daemon|daemon.*$root"; within 5 eval '! lp ps >/dev/null 2>&1'
-lp daemon --background >/dev/null 2>&1
+lp daemon --background >/dev/null; is $? 0 "a daemon starts where one was killed"
 within 6 fetch sink-1; ok $? "a daemon after kill -9 ends the fault at its time"
 lp break limpet daemon-stall --for 1s >/dev/null; sleep 0.3
 ! timeout 0.4 "$LIMPET" --root "$root" ps >/dev/null 2>&1; ok $? "daemon-stall: it does not answer"
