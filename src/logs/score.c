@@ -170,7 +170,7 @@ int64_t lp_log_scores_bits(const struct lp_log_scores *scores, uint16_t a, uint1
     if (!scored)
         return bits_of(scores, a, b, is_left_out);
     if (!scored->has_bits[is_left_out]) {
-        scored->bits[is_left_out] = bits_of(scores, a, b, is_left_out);
+        scored->bits[is_left_out] = (int32_t)bits_of(scores, a, b, is_left_out);
         scored->has_bits[is_left_out] = true;
     }
     return scored->bits[is_left_out];

@@ -44,7 +44,7 @@ struct lp_log_gap { // what is missing between two lines
 struct lp_log_scored { // of two neighbours; a cache with one place for each hash of them
     uint32_t key;      // LP_LOG_PAIR_NONE: free
     bool has_bits[2], has_bridge;
-    int64_t bits[2]; // P(b|a), with them and without them
+    int32_t bits[2]; // P(b|a), with them and without them
     struct lp_log_gap bridge;
 };
 

@@ -245,7 +245,7 @@ static void test_bonus(void **state)
     lp_heap_free(unexpected.rows);
     lp_heap_free(missing.rows);
     assert_int_equal(lp_log_merged_bonus(0, 1000), 0);
-    assert_int_equal(lp_log_merged_bonus(20, 1000), 0);          // 2 %: none
+    assert_int_equal(lp_log_merged_bonus(20, 1000), 0);           // 2 %: none
     assert_int_equal(lp_log_merged_bonus(5, 1000), 12 * 2 * 256); // 1 in 200: 12 * log2 4
     lp_log_lines_release(&lines);
     lp_log_model_close(model);
