@@ -21,9 +21,13 @@ static void add_state(const struct lp_log_states *states, uint16_t state, struct
     bool is_cut = template.text[shown];
     if (is_cut)
         shown = lp_utf8_valid(template.text, shown);
-    lp_str_add_char(text, '`');
-    lp_str_add_n(text, template.text, shown);
-    lp_str_add(text, is_cut ? "...`" : "`");
+    if (shown) {
+        lp_str_add_char(text, '`');
+        lp_str_add_n(text, template.text, shown);
+        lp_str_add(text, is_cut ? "...`" : "`");
+    } else {
+        lp_str_add(text, "an empty message");
+    }
     if (template.tag[0])
         lp_str_printf(text, " (%s)", template.tag);
 }
@@ -79,7 +83,7 @@ static void explain_missing(const struct lp_log_states *states,
         lp_str_add(text, " nothing is missing");
         return;
     }
-    lp_str_add_char(text, ' ');
+    lp_str_add(text, ", ");
     add_state(states, verdict->missing, text);
     lp_str_add(text, " is missing: ");
     add_bits(verdict->bits_missing, text);

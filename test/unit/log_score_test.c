@@ -482,11 +482,11 @@ static void test_explained(void **state)
                                       .hits = 38,
                                       .cases = 40};
     assert_said(model, &verdict,
-                "between line 9 `text A` and `text C` `text b` (low) is missing: 9.1 bits (after "
+                "between line 9 `text A` and `text C`, `text b` (low) is missing: 9.1 bits (after "
                 "`text A` it follows in 38 of 40 cases)");
     verdict.evidence = LP_LOG_BEHIND;
     assert_said(model, &verdict,
-                "between line 9 `text A` and `text C` `text b` (low) is missing: 9.1 bits (before "
+                "between line 9 `text A` and `text C`, `text b` (low) is missing: 9.1 bits (before "
                 "`text C` it stands in 38 of 40 cases)");
     lp_log_model_close(model);
 }
