@@ -37,7 +37,7 @@ static const struct {
     [LP_REASON_FENCE_FIRST] = {"fence-first",
                                "a new life may only begin once the old one is confirmed dead",
                                PLAIN, ""},
-    [LP_REASON_FAULT_OVER] = {"fault-over", "the fault's time is over", PLAIN, ""},
+    [LP_REASON_FAULT_OVER] = {"fault-over", "its time is over, or its target goes", PLAIN, ""},
     [LP_REASON_DONE] = {"done", "the step before it is done", PLAIN, ""},
     [LP_REASON_NODE_VANISHED] = {"node-vanished", "the node was gone when Limpet looked for it",
                                  PLAIN, ""},

@@ -60,6 +60,24 @@ static void fill_app(struct lp_app_want *want, const uint8_t *b)
                                  .stop_grace_ms = 500};
 }
 
+// Any kind, any time, aimed at anything; words about faults are mostly about one that is out.
+static void fill_fault(const struct world *world, const uint8_t *b, struct lp_event *event)
+{
+    event->fault = b[2] % 8;
+    event->revision = lp_state_fault(world->state, event->fault)->number + ((b[3] & 63) == 63);
+    if (event->kind != LP_EVENT_FAULT_ASKED)
+        return;
+    event->node = b[1] & 128 ? LP_NONE : event->node;
+    event->fault_spec = (struct lp_fault_spec){
+        .kind = 1 + b[3] % (LP_FAULT_KINDS - 1),
+        .duration_ms = b[3] & 128 ? LP_FAULT_FOREVER : (uint32_t)b[3] * 100,
+        .flags = (b[3] >> 3) & 15,
+        .peer_service = LP_NONE,
+        .peer_node = LP_NONE,
+        .network = LP_NONE,
+    };
+}
+
 static void event_fill(const struct world *world, const uint8_t *b, struct lp_event *event)
 {
     lp_event_init(event, (enum lp_event_kind)(b[0] % LP_EVENT_KINDS));
@@ -83,6 +101,8 @@ static void event_fill(const struct world *world, const uint8_t *b, struct lp_ev
     const struct lp_infra_row *infra = lp_state_infra(world->state, event->infra);
     if (event->kind == LP_EVENT_PUBLISHED && b[3] & 8)
         event->revision = infra->publish_wanted;
+    if (event->kind >= LP_EVENT_FAULT_ASKED && event->kind <= LP_EVENT_FAULT_HEALED)
+        fill_fault(world, b, event);
     if (event->kind == LP_EVENT_SERVICE_SET)
         fill_service(&event->service_want, b);
     else if (event->kind == LP_EVENT_APP_SET)

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "core/check.h"
 #include "core/step.h"
+#include "step_scenario_fault.h"
 
 enum { INFRAS = 2, SERVICES = 8, NODES = 32, APPS = 64, IMAGES = 4, HOSTS = 4, PLAN = 256 };
 enum { DRAFT_APPS = 4, TODO_MAX = 256, WELL_MAX = 500, TICKS_MAX = 2000 };
@@ -42,8 +43,6 @@ static int wrong(struct scenario *sc, const char *what, const char *word)
 {
     return lp_err_set(sc->err, LP_EINPUT, "%s '%s'", what, word ? word : "");
 }
-
-// Names.
 
 static struct draft *find_draft(struct scenario *sc, const char *name, size_t bytes)
 {
@@ -111,6 +110,8 @@ static void action_print(struct scenario *sc, const struct lp_action *action)
     } else if (action->infra != LP_NONE) {
         lp_str_printf(out, " infra %u", action->infra);
     }
+    if (action->fault != LP_NONE)
+        lp_str_printf(out, " f%" PRIu64, action->revision);
     if (action->kind == LP_ACTION_START_NODE)
         lp_str_printf(out, " on host %u", action->host);
     if (action->grace_ms)
@@ -250,6 +251,7 @@ static void show(struct scenario *sc)
             lp_str_add_char(sc->out, '\n');
         }
     }
+    scenario_faults_show(sc->state, sc->out);
     lp_str_printf(sc->out, "  %s\n",
                   lp_state_is_settled(sc->state, LP_NONE, false)  ? "settled"
                   : lp_state_is_settled(sc->state, LP_NONE, true) ? "settled, some gave up"
@@ -464,9 +466,9 @@ static void todo_forget(struct scenario *sc, const struct lp_event *event)
         const struct lp_action *action = &sc->todo[i];
         bool is_same =
             action->node == event->node && action->app == event->app &&
-            action->image == event->image &&
+            action->image == event->image && action->fault == event->fault &&
             (event->node != LP_NONE || event->image != LP_NONE || action->infra == event->infra);
-        bool is_end = event->node != LP_NONE && event->app == LP_NONE &&
+        bool is_end = event->node != LP_NONE && event->app == LP_NONE && event->fault == LP_NONE &&
                       action->node == event->node && event->kind != LP_EVENT_NODE_MUTE;
         if (!is_same && !is_end)
             sc->todo[kept++] = *action;
@@ -486,7 +488,7 @@ static int event_line(struct scenario *sc, const char *word, char **rest)
     bool has_infra = (kind >= LP_EVENT_NETWORK_READY && kind <= LP_EVENT_PUBLISHED) ||
                      kind == LP_EVENT_INFRA_UNSET;
     bool has_node =
-        kind >= LP_EVENT_NODE_UP || kind == LP_EVENT_RESTART_ASKED;
+        kind >= LP_EVENT_NODE_UP || kind == LP_EVENT_RESTART_ASKED || kind == LP_EVENT_FAULT_ASKED;
     bool has_target = has_infra || has_node || kind == LP_EVENT_SCALE_SET ||
                       (kind >= LP_EVENT_HOST_UP && kind <= LP_EVENT_IMAGE_FAILED);
     char *target = has_target ? strtok_r(NULL, " ", rest) : NULL;
@@ -503,7 +505,8 @@ static int event_line(struct scenario *sc, const char *word, char **rest)
         event.image = (uint32_t)atoi(target);
     else if (has_infra)
         event.infra = (uint32_t)atoi(target);
-    if (event_words(sc, &event, rest) < 0)
+    if (scenario_is_fault(kind) ? scenario_fault_read(sc->state, rest, &event, sc->err) < 0
+                                : event_words(sc, &event, rest) < 0)
         return sc->err->code;
     if (kind == LP_EVENT_DAEMON_STARTED)
         sc->todo_count = 0;
