@@ -9,6 +9,7 @@
 // Scores are fixed-point: 1/256 bit (LP_LOG_BIT). They are sums of logarithms of ratios of
 // integers, taken from one table: the same bits with every compiler on every machine.
 // Nothing here keeps a clock or a thread; memory is bounded by the configuration.
+// Every formula of the scores, as integers: docs/logs-arithmetic.md.
 // Source: S3 (Haque, DeLucia, Baseman 2017) for the chain, its scores and its protocol.
 #pragma once
 
@@ -129,7 +130,8 @@ void lp_log_model_walk(const struct lp_log_model *model, uint64_t seed, uint16_t
 // ---- scores of lines (score*.c)
 
 enum lp_log_list {
-    LP_LOG_UNEXPECTED, // INS: how much likelier the log is without this line
+    LP_LOG_UNEXPECTED, // INS: how much likelier the log is without this line, or without the next
+                       // (S3 counts both as found; `unfit` tells which one it is)
     LP_LOG_MISSING,    // BRIDGE + MISS: how much likelier with a line more behind this one
     LP_LOG_MERGED,     // both, with the bonus for pairs that training never saw
     LP_LOG_S3_MESSAGE, // S3: P(next | this), the least first
@@ -178,7 +180,8 @@ struct lp_log_stream;
 struct lp_log_stream *lp_log_stream_open(struct lp_log_model *model); // model lent, and grows
 void lp_log_stream_close(struct lp_log_stream *stream);
 // Take the next line's state. Returns true when ret_unexpected and ret_missing of the line W lines
-// ago were written.
+// ago were written (score 0 of ret_missing: nothing is). Lines are counted from the opening.
+// The model may be saved, decayed, merged into or trained in between. Closing counts the last lines.
 bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,
                         struct lp_log_verdict *ret_unexpected, struct lp_log_verdict *ret_missing);
 
