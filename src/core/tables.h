@@ -49,7 +49,7 @@ struct lp_node_inside {
     bool is_changed_root; // has_root, of an older descriptor
     bool is_fix_ordered;  // its end is ours and a part of a repair
     bool is_started, is_published_up, is_published_good; // as counted and told
-    uint8_t hold_count;                                  // faults that keep it from being started
+    uint16_t hold_count;                                 // faults that keep it from being started
     uint8_t replacements;                                // in the window of lives
     uint16_t fault_count;                                // faults aimed at it
     uint64_t node_hash;                                  // of the descriptor its life was made from
