@@ -181,7 +181,8 @@ struct lp_log_stream *lp_log_stream_open(struct lp_log_model *model); // model l
 void lp_log_stream_close(struct lp_log_stream *stream);
 // Take the next line's state. Returns true when ret_unexpected and ret_missing of the line W lines
 // ago were written (score 0 of ret_missing: nothing is). Lines are counted from the opening.
-// The model may be saved, decayed, merged into or trained in between. Closing counts the last lines.
+// The model may be saved, decayed, merged into or trained in between. Closing counts the last
+// lines.
 bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,
                         struct lp_log_verdict *ret_unexpected, struct lp_log_verdict *ret_missing);
 
