@@ -93,8 +93,9 @@ enum lp_fault_phase {
 
 struct lp_fault_row {
     bool is_used;
-    uint8_t phase;   // enum lp_fault_phase
-    uint32_t number; // counts up over all faults ever asked for: "f7"
+    uint8_t phase;     // enum lp_fault_phase
+    uint8_t unused[2]; // no byte is padding: states are compared
+    uint32_t number;   // counts up over all faults ever asked for: "f7"
     uint32_t infra, service, node, app;
     uint32_t incarnation, run; // that it is, or is being, injected into; 0: none
     struct lp_fault_spec spec;

@@ -120,6 +120,7 @@ struct lp_image_inside {
 struct lp_fault_inside { // a fault on purpose (core/faults.c)
     struct lp_fault_row row;
     bool is_dirty, is_heal_asked;
+    uint8_t unused[6]; // no byte is padding
     int64_t next_try_ms;
     struct lp_order_slot order;
 };
