@@ -40,7 +40,7 @@ int lp_load_file_create(const char *path, const struct lp_load *load,
                         struct lp_err *err)
 {
     LP_OWNS_STR struct lp_str text = {0};
-    LP_OWNS_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    LP_OWNS_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return lp_err_set(err, LP_EIO, "write %s: %s", path, strerror(errno));
     header_print(load, header, &text);

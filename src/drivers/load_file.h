@@ -22,7 +22,8 @@ struct lp_load_file { // {.fd = -1}: closed
     uint64_t total;
 };
 
-// Create or empty the file and write its header.
+// Create or empty the file and write its header. Only its owner may read it: headers and bodies of
+// the plan may be secret.
 LP_MUST_CHECK int lp_load_file_create(const char *path, const struct lp_load *load,
                                       const struct lp_load_header *header,
                                       struct lp_load_file *ret_file, struct lp_err *err);

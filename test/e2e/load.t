@@ -14,6 +14,7 @@ like "$out" '^200 requests in 1.000 s \(200.0/s\): 200 good, 0 failed' "it tells
 like "$out" 'availability +100.0000 %' "how available the service was"
 like "$out" 'own lateness +p50 [0-9.]+ ms' "and how late it was itself"
 is "$(lp load show "$work/ok.load")" "$out" "the file gives the same figures again"
+is "$(stat -c %a "$work/ok.load")" 600 "the file is its owner's"
 json=$(lp load show "$work/ok.load" -o json --series --fault-at 500ms)
 is "$(jq -c '[.requests, .good, .endings.good, .is_whole, .plan.rate, .to_last_failure_us]' <<<"$json")" \
     '[200,200,200,true,"200.000",null]' "also as JSON"

@@ -148,6 +148,12 @@ static void requests_are_due_at_fixed_times(void **state)
         }
         assert_int_equal(count, cases[c].total);
     }
+    struct lp_load_stage stages[] = {{0, 2000, 1000}, {2000, 0, 500}};
+    const struct lp_load load = {.stages = stages, .stage_count = 2};
+    assert_int_equal(lp_load_rate_permille(&load, 250000), 500);
+    assert_int_equal(lp_load_rate_permille(&load, 1000000), 2000);
+    assert_int_equal(lp_load_rate_permille(&load, 1250000), 1000);
+    assert_int_equal(lp_load_rate_permille(&load, 1500000), 0);
 }
 
 static void requests_take_turns_by_their_shares(void **state)
