@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""The scores of lines, computed plainly from docs/logs-arithmetic.md: slow, easy to hold against it.
+
+Reads logs and the scores that the library gave them (print_scores.c writes them) and says whether
+each is the same to the last bit.
+"""
+import math
+import sys
+from collections import Counter
+
+ONE = 1 << 60
+BIT = 256
+TABLE = [math.floor(BIT * math.log2(1 + i / 2048) + 0.5) for i in range(2048)]
+BRIDGE_TRIES, SURPRISE_MAX, DISPLACED_FROM, OFFSET = 64, 10 * BIT, 4 * BIT, 10 * BIT
+NO_SCORE = -(1 << 63)
+
+
+def log2(x):
+    e = x.bit_length() - 1
+    return BIT * e + TABLE[(x << 11 >> e) - 2048]
+
+
+def one_of(n, kinds, whole):
+    """The share of one kind that was seen n times of `whole`; one kind more may come."""
+    if whole + kinds == 0:
+        return ONE
+    return (n * (kinds + 1) + kinds) * ONE // ((whole + kinds) * (kinds + 1))
+
+
+class Counts:
+    def __init__(self, *logs):
+        self.count, self.N, self.out = Counter(), Counter(), Counter()
+        self.A, self.nA, self.B, self.nB = Counter(), Counter(), Counter(), Counter()
+        for x in logs:
+            for i in range(len(x)):
+                self.add(x, i)
+
+    def add(self, x, i):
+        """Line i, with what ends at it."""
+        self.count[x[i]] += 1
+        if i >= 1:
+            self.N[x[i - 1], x[i]] += 1
+            self.out[x[i - 1]] += 1
+        if i >= 3:
+            self.nA[x[i - 3]] += 1
+            self.nB[x[i]] += 1
+            for m in set(x[i - 2 : i + 1]):
+                self.A[x[i - 3], m] += 1
+            for m in set(x[i - 3 : i]):
+                self.B[m, x[i]] += 1
+
+
+class Scores:
+    def __init__(self, counts, tags, is_streaming):
+        self.c, self.tags, self.is_streaming = counts, tags, is_streaming
+        self.n, self.kinds, self.T = Counter(), Counter(), Counter()
+        self.NG, self.outG, self.TG = Counter(), Counter(), Counter()
+        for m, k in counts.count.items():
+            self.n[self.g(m)] += k
+            self.kinds[self.g(m)] += 1
+        for (a, b), k in counts.N.items():
+            self.T[a] += 1
+            self.NG[self.g(a), self.g(b)] += k
+            self.outG[self.g(a)] += k
+        for g, _ in self.NG:
+            self.TG[g] += 1
+
+    def g(self, m):
+        rarity = 0 if self.is_streaming else (self.c.count[m] + 1).bit_length() - 1
+        return self.tags[m], rarity
+
+    def L(self, a, b, is_left_out):
+        g, h = self.g(a), self.g(b)
+        N, out, T = self.c.N[a, b], self.c.out[a], self.T[a]
+        NG, outG, TG = self.NG[g, h], self.outG[g], self.TG[g]
+        count, n, kinds = self.c.count[b], self.n[h], self.kinds[h]
+        G, M = len(self.n), sum(self.n.values())
+        if is_left_out:
+            N, out, NG, outG = (max(0, v - 1) for v in (N, out, NG, outG))
+            count, n, M = (max(0, v - 1) for v in (count, n, M))
+            T = max(0, T - (N == 0))
+            TG = max(0, TG - (NG == 0))
+            kinds = max(0, kinds - (count == 0))
+            G = max(0, G - (n == 0))
+        P0 = one_of(count, kinds, n)
+        Q = one_of(n, G, M)
+        Pg = (NG * ONE + TG * Q) // (outG + TG) if outG + TG else Q
+        R = Pg * P0 // ONE
+        if out + T == 0:
+            return log2(max(1, R)) - BIT * 60
+        return log2(max(1, N * ONE + T * R)) - BIT * 60 - log2(out + T)
+
+    def ins(self, a, b, c):
+        left_out = not self.is_streaming
+        return self.L(a, c, False) - self.L(a, b, left_out) - self.L(b, c, left_out)
+
+    def bridge(self, a, c):
+        """Bits, and the state that is missing."""
+        followers = sorted((-k, m) for (x, m), k in self.c.N.items() if x == a and k >= 2)
+        best = (0, None)
+        for k, m in followers[:BRIDGE_TRIES]:
+            if m in (a, c) or self.c.N[m, c] < 2:
+                continue
+            bits = log2(-k) + log2(self.c.N[m, c]) - log2(self.c.out[a]) - log2(self.c.out[m])
+            bits += min(SURPRISE_MAX, -self.L(a, c, not self.is_streaming))
+            if bits > best[0]:
+                best = (bits, m)
+        return best
+
+    def miss(self, x, i):
+        a, c = x[i], x[i + 1]
+        bits = Counter()
+        for (first, m), k in self.c.A.items():
+            n = self.c.nA[a]
+            if first == a and k >= 2 and 10 * k >= 7 * n and m not in x[i + 1 : i + 4]:
+                bits[m] += log2(2 * n + 2) - log2(2 * (n - k) + 1)
+        for (m, last), k in self.c.B.items():
+            n = self.c.nB[c]
+            if last == c and k >= 2 and 10 * k >= 7 * n and m not in x[max(0, i - 2) : i + 1]:
+                bits[m] += log2(2 * n + 2) - log2(2 * (n - k) + 1)
+        best = max(bits.values(), default=0)
+        return best, min((m for m in bits if bits[m] == best), default=None)
+
+
+def judge(scores, x, i, ins):
+    """UNEXPECTED (or None) and MISSING of line i. ins: INS of the lines that are known."""
+
+    def contrast(j):
+        around = [ins[q] for q in ins if 2 <= abs(q - j) <= 8]
+        return ins[j] - 5 * max([0] + around) // 16
+
+    def displaced(m):
+        return max([0] + [ins[q] - DISPLACED_FROM for q in ins if x[q] == m and abs(q - i) <= 8])
+
+    gaps = scores.bridge(x[i], x[i + 1]), scores.miss(x, i)
+    missing = sum(max(0, bits - displaced(m)) for bits, m in gaps)
+    return max((contrast(j) for j in (i, i + 1) if j in ins), default=None), missing
+
+
+def lists(unexpected, missing, bonus):
+    merged = missing if unexpected is None else max(unexpected - OFFSET, missing)
+    return [NO_SCORE if unexpected is None else unexpected, missing or NO_SCORE, merged + bonus]
+
+
+def bonus_of(unseen, total):
+    return 12 * max(0, log2(total) - log2(50 * unseen)) if unseen else 0
+
+
+def batch(train, x, tags):
+    known, scores = Counts(train), Scores(Counts(train, x), tags, False)
+    ins = {j: scores.ins(*x[j - 1 : j + 2]) for j in range(1, len(x) - 1)}
+    is_new = [known.N[pair] == 0 for pair in zip(x, x[1:])]
+    bonus = bonus_of(sum(is_new), len(is_new))
+    return [lists(*judge(scores, x, i, ins), bonus * is_new[i]) for i in range(len(x) - 1)]
+
+
+def streaming(train, x, tags):
+    known, counts, ins, unseen, found = Counts(train), Counts(train), {}, 0, []
+    for i in range(len(x) - 3):
+        counts.add(x, i)
+        scores = Scores(counts, tags, True)
+        ins[i + 1] = scores.ins(*x[i : i + 3])
+        is_new = known.N[x[i], x[i + 1]] == 0
+        unseen += is_new
+        found.append(lists(*judge(scores, x, i, ins), is_new * bonus_of(unseen, i + 1)))
+    return found
+
+
+def s3(train, x, tags):
+    def share(counts, a, b):
+        if counts.out[a] == 0:
+            return ONE if a == b and counts.count[a] else 0
+        return counts.N[a, b] * ONE // counts.out[a]
+
+    states, kinds = Counts(train), Counts([tags[m] for m in train])
+    found = []
+    for a, b in zip(x, x[1:]):
+        message = share(states, a, b)
+        both = message + share(kinds, tags[a], tags[b])
+        found.append([BIT * 60 - log2(p) if p else 64 * BIT for p in (message, both)])
+    return found
+
+
+def main():
+    compared = wrong = 0
+    for text in sys.stdin:
+        word, *rest = text.split()
+        numbers = list(map(int, rest))
+        if word == "tags":
+            tags = numbers
+        elif word == "train":
+            train = numbers
+        elif word == "test":
+            log = train, numbers, tags
+            expected = [[a + b for a, b in zip(batch(*log), s3(*log))], streaming(*log)]
+        else:
+            is_streaming, which, line, score = numbers
+            right = expected[is_streaming][line - 1][which]
+            compared += 1
+            if score != right:
+                wrong += 1
+                print(f"line {line}, list {which}, streaming {is_streaming}: {score}, not {right}")
+    print(f"{compared} scores compared, {wrong} differ")
+    return 1 if wrong or not compared else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
