@@ -91,9 +91,12 @@ static int net_inject(struct lp_faults *faults, struct lp_fault_job *job, struct
     if (lp_fault_netns(faults, job, &netns_fd, err) < 0)
         return err->code;
     table_name(job, table);
-    // Made first, so that removing what an earlier begin has left cannot fail.
-    lp_str_printf(&rules, "table inet %s\ndelete table inet %s\ntable inet %s {\n", table, table,
-                  table);
+    // What an earlier begin may have left goes first (made, so that removing it cannot fail). Not
+    // otherwise: a removal makes the kernel wait until no packet is on its way through the rules.
+    if (json_object_get(job->undo, "is_in"))
+        lp_str_printf(&rules, "table inet %s\ndelete table inet %s\n", table, table);
+    json_object_set_new(job->undo, "is_in", json_true());
+    lp_str_printf(&rules, "table inet %s {\n", table);
     if (job->spec.direction != LP_FAULT_OUT)
         chain_add(job, true, &rules);
     if (job->spec.direction != LP_FAULT_IN)
@@ -102,17 +105,12 @@ static int net_inject(struct lp_faults *faults, struct lp_fault_job *job, struct
     return lp_firewall_run(netns_fd, lp_str_text(&rules), err);
 }
 
-// The kernel takes a table in whole, and from then on it holds.
+// The kernel takes a table in whole: what it has accepted holds for the next packet.
 static int net_look(struct lp_faults *faults, struct lp_fault_job *job, struct lp_str *ret_seen,
                     struct lp_err *err)
 {
-    char commands[80], table[40];
-    LP_OWNS_FD int netns_fd = -1;
-    if (lp_fault_netns(faults, job, &netns_fd, err) < 0)
-        return err->code;
-    table_name(job, table);
-    snprintf(commands, sizeof(commands), "list table inet %s\n", table);
-    if (lp_firewall_run(netns_fd, commands, err) < 0)
+    pid_t pid;
+    if (lp_fault_node_pid(faults, job, &pid, err) < 0)
         return err->code;
     lp_str_add(ret_seen, "the rules are in force");
     return 1;
