@@ -111,7 +111,7 @@ services:
   big:
     image: host
     command: [sh, -c, "mkdir -p /tmp/w && head -c 500000000 /dev/zero >/tmp/w/big && exec busybox httpd -f -p 80 -h /tmp/w"]
-    readiness: {{test: [TCP, 80], interval: 100ms, timeout: 1s}}
+    readiness: {{test: [TCP, 80], interval: 100ms, timeout: 1s, start_period: 60s}}
 """
 
 
