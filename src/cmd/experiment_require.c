@@ -1,0 +1,74 @@
+// What an experiment needs that this machine may not have.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "cmd/experiment_parts.h"
+#include "base/file.h"
+#include "base/own.h"
+
+static bool is_in_path(struct lp_arena *arena, const char *program)
+{
+    const char *path = getenv("PATH");
+    char *folders = lp_arena_text(arena, path ? path : "/usr/bin:/bin"), *save = NULL;
+    if (strchr(program, '/'))
+        return access(program, X_OK) == 0;
+    for (char *folder = strtok_r(folders, ":", &save); folder; folder = strtok_r(NULL, ":", &save))
+        if (access(lp_arena_printf(arena, "%s/%s", folder, program), X_OK) == 0)
+            return true;
+    return false;
+}
+
+static uint64_t memory_available(void)
+{
+    char line[128];
+    unsigned long long kib = 0;
+    LP_OWNS_FILE FILE *file = fopen("/proc/meminfo", "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            break;
+    return kib * 1024;
+}
+
+// Which kinds of fault have a driver is what the table of kinds says; a runtime other than
+// containers has none in this Limpet.
+static const char *one_unmet(struct lp_arena *arena, const struct lp_experiment_requirement *one)
+{
+    switch (one->kind) {
+    case LP_REQUIRES_COMMAND:
+        return is_in_path(arena, one->value)
+                   ? NULL
+                   : lp_arena_printf(arena, "the program %s is not installed", one->value);
+    case LP_REQUIRES_RUNTIME:
+        return strcmp(one->value, "container") == 0
+                   ? NULL
+                   : lp_arena_printf(arena, "this Limpet has no nodes of the kind %s", one->value);
+    case LP_REQUIRES_FILE:
+        return lp_path_exists(one->value)
+                   ? NULL
+                   : lp_arena_printf(arena, "there is no file %s", one->value);
+    case LP_REQUIRES_ENV:
+        return getenv(one->value) && *getenv(one->value)
+                   ? NULL
+                   : lp_arena_printf(arena, "%s is not set in the environment", one->value);
+    case LP_REQUIRES_MEMORY:
+        return memory_available() >= one->bytes
+                   ? NULL
+                   : lp_arena_printf(arena, "less than %s of memory is available", one->value);
+    default:
+        return NULL;
+    }
+}
+
+const char *lp_run_unmet(struct lp_run *run)
+{
+    const struct lp_experiment *experiment = run->what.experiment;
+    for (size_t i = 0; i < experiment->require_count; i++) {
+        const char *unmet = one_unmet(run->cmd->arena, &experiment->requires[i]);
+        if (unmet)
+            return unmet;
+    }
+    return NULL;
+}

@@ -1,0 +1,272 @@
+// `limpet experiment run`: all runs of a file, each variant as often as it is to be repeated, and
+// what is kept of them.
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd/client.h"
+#include "cmd/cmd.h"
+#include "cmd/descriptor_file.h"
+#include "cmd/experiment.h"
+#include "cmd/experiment_file.h"
+#include "cmd/experiment_parts.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/own.h"
+#include "base/rng.h"
+
+enum { SLUG_BYTES = 40 };
+
+struct series {
+    struct lp_cmd *cmd;
+    struct lp_experiment experiment;
+    const char *path, *sha256, *id, *folder;
+    struct lp_run_what what;
+    json_t *variants, *runs;
+    uint32_t repeat;
+    uint64_t seed;
+};
+
+static const char *id_make(struct lp_cmd *cmd, const char *title, int64_t at_ms)
+{
+    char slug[SLUG_BYTES + 1], when[32];
+    size_t bytes = 0;
+    time_t at_s = at_ms / 1000;
+    struct tm utc;
+    for (const char *c = title; *c && bytes < SLUG_BYTES; c++) {
+        bool is_word = (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9');
+        bool is_upper = *c >= 'A' && *c <= 'Z';
+        if (is_word || is_upper)
+            slug[bytes++] = (char)(is_upper ? *c + 32 : *c);
+        else if (bytes && slug[bytes - 1] != '-')
+            slug[bytes++] = '-';
+    }
+    while (bytes && slug[bytes - 1] == '-')
+        bytes--;
+    slug[bytes] = '\0';
+    gmtime_r(&at_s, &utc);
+    strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &utc);
+    return lp_arena_printf(cmd->arena, "%s-%03d%s%s", when, (int)(at_ms % 1000), bytes ? "-" : "",
+                           slug);
+}
+
+static int number_option(struct lp_cmd *cmd, const char *name, long low, long high,
+                         long *ret_number)
+{
+    const char *text = lp_option_value(cmd, name);
+    if (!text)
+        return 0;
+    const char *what = lp_arena_printf(cmd->arena, "--%s", name);
+    if (lp_number_parse(text, low, high, what, ret_number, &cmd->err) < 0)
+        return lp_cmd_fail(cmd, &cmd->err);
+    return 0;
+}
+
+static int options_take(struct series *series)
+{
+    struct lp_cmd *cmd = series->cmd;
+    long repeat = series->experiment.repeat, seed = -1;
+    int status = number_option(cmd, "repeat", 1, LP_EXPERIMENT_REPEAT_MAX, &repeat);
+    if (status == 0)
+        status = number_option(cmd, "seed", 0, INT32_MAX, &seed);
+    series->repeat = (uint32_t)repeat;
+    series->seed = seed >= 0                     ? (uint64_t)seed
+                   : series->experiment.has_seed ? series->experiment.seed
+                                                 : (uint64_t)lp_run_now_ms() & 0x7fffffff;
+    return status;
+}
+
+// Made when the first thing is kept: what is not yet the root of a Limpet must stay empty.
+static void folder_choose(struct series *series)
+{
+    struct lp_cmd *cmd = series->cmd;
+    const char *out = lp_option_value(cmd, "out");
+    char folder[4096];
+    series->id = id_make(cmd, series->experiment.title, lp_run_now_ms());
+    bool has_infra = series->experiment.infrastructure || series->experiment.compare.count;
+    const char *kept = has_infra ? lp_arena_printf(cmd->arena, "%s/experiments", cmd->root)
+                                 : lp_experiment_folder(cmd);
+    series->folder = out ? out : lp_arena_printf(cmd->arena, "%s/%s", kept, series->id);
+    if (series->folder[0] != '/' && getcwd(folder, sizeof(folder)))
+        series->folder = lp_arena_printf(cmd->arena, "%s/%s", folder, series->folder);
+}
+
+// What one variant is: a descriptor, something that runs already, or nothing.
+static int variant_find(struct series *series, const char *text, struct lp_run_what *what)
+{
+    struct lp_cmd *cmd = series->cmd;
+    struct lp_descriptor_file file;
+    const char *sha256 = NULL;
+    what->infra = text;
+    what->descriptor = NULL;
+    if (text && lp_descriptor_file_is(text)) {
+        char digest[LP_SHA256_TEXT];
+        int status = lp_descriptor_file_read(cmd, text, &file);
+        if (status != LP_EXIT_DONE)
+            return status;
+        lp_sha256_text(file.text, file.bytes, digest);
+        sha256 = lp_arena_text(cmd->arena, digest);
+        what->infra = file.descriptor->name;
+        what->descriptor = text;
+    }
+    const char *slash = text ? strrchr(text, '/') : NULL;
+    const char *name = slash ? slash + 1 : text ? text : "-";
+    json_array_append_new(series->variants,
+                          json_pack("{s:s#, s:s?, s:s?, s:s?}", "name", name,
+                                    (int)strcspn(name, what->descriptor ? "." : ""),
+                                    "infrastructure", what->infra, "descriptor", what->descriptor,
+                                    "sha256", sha256));
+    return LP_EXIT_DONE;
+}
+
+static const char *worst(const json_t *runs)
+{
+    size_t i;
+    const json_t *run;
+    int found = LP_TRIAL_PASSED;
+    json_array_foreach (runs, i, run) {
+        for (int k = LP_TRIAL_PASSED; k <= LP_TRIAL_ABORTED; k++)
+            if (k > found && strcmp(lp_json_text(run, "status"), lp_trial_status_words[k]) == 0)
+                found = k;
+    }
+    return lp_trial_status_words[found];
+}
+
+static json_t *reasons_of(struct lp_cmd *cmd, const json_t *runs)
+{
+    size_t i, k;
+    const json_t *run, *reason;
+    json_t *reasons = json_array();
+    bool is_one = json_array_size(runs) == 1;
+    json_array_foreach (runs, i, run) {
+        json_array_foreach (json_object_get(run, "reasons"), k, reason) {
+            const char *text = json_string_value(reason);
+            json_array_append_new(
+                reasons, json_string(is_one ? text
+                                            : lp_arena_printf(cmd->arena, "run %lld: %s",
+                                                              lp_json_number(run, "run"), text)));
+        }
+    }
+    return reasons;
+}
+
+static json_t *result_make(const struct series *series, int64_t began_ms)
+{
+    const struct lp_experiment *experiment = &series->experiment;
+    return json_pack(
+        "{s:s, s:i, s:s, s:s, s:{s:s, s:s?, s:s, s:s, s:s}, s:I, s:I, s:s, s:o, s:O, "
+        "s:O}",
+        "format", "limpet-experiment", "version", 1, "limpet", LP_VERSION, "id", series->id,
+        "experiment", "title", experiment->title, "description", experiment->description, "file",
+        experiment->path, "sha256", series->sha256, "dialect",
+        experiment->is_chaos_toolkit ? "chaos-toolkit" : "limpet", "started", (json_int_t)began_ms,
+        "ended", (json_int_t)lp_run_now_ms(), "status", worst(series->runs), "reasons",
+        reasons_of(series->cmd, series->runs), "variants", series->variants, "runs", series->runs);
+}
+
+LP_MUST_CHECK static int result_keep(struct series *series, const json_t *result)
+{
+    struct lp_cmd *cmd = series->cmd;
+    const char *path = lp_arena_printf(cmd->arena, "%s/result.json", series->folder);
+    const char *journal = lp_option_value(cmd, "journal");
+    char *text = json_dumps(result, JSON_COMPACT);
+    int code = lp_dir_make(series->folder, 0700, &cmd->err);
+    if (code == 0 && !text)
+        code = lp_err_set(&cmd->err, LP_EIO, "the result cannot be written down");
+    if (code == 0)
+        code = lp_file_write(path, text, strlen(text), 0600, &cmd->err);
+    free(text);
+    if (code == 0 && journal)
+        code = lp_experiment_journal_write(journal, series->experiment.source, result, &cmd->err);
+    return code;
+}
+
+// Runs of the variants take turns, so that what changes with time meets them all alike.
+LP_MUST_CHECK static int all_run(struct series *series, const struct lp_run_what *variants,
+                                 unsigned variant_count)
+{
+    unsigned number = 0;
+    for (uint32_t repetition = 1; repetition <= series->repeat; repetition++) {
+        for (unsigned v = 0; v < variant_count && !lp_run_interrupts(); v++) {
+            struct lp_run_what what = variants[v];
+            what.number = ++number;
+            what.variant = v;
+            what.repetition = repetition;
+            what.seed = series->seed + repetition - 1;
+            json_t *run = lp_run_do(series->cmd, &what);
+            if (!run)
+                return series->cmd->err.code;
+            json_array_append_new(series->runs, run);
+        }
+    }
+    return 0;
+}
+
+static int series_run(struct series *series)
+{
+    struct lp_cmd *cmd = series->cmd;
+    const struct lp_experiment *experiment = &series->experiment;
+    unsigned count = experiment->compare.count ? (unsigned)experiment->compare.count : 1;
+    struct lp_run_what *variants = lp_arena_new_array(cmd->arena, struct lp_run_what, count);
+    int64_t began_ms = lp_run_now_ms();
+    for (unsigned v = 0; v < count; v++) {
+        variants[v] = (struct lp_run_what){
+            .experiment = experiment,
+            .folder = series->folder,
+            .is_interactive = lp_option_is_given(cmd, "interactive"),
+            .is_kept = lp_option_is_given(cmd, "keep"),
+            .environment = lp_experiment_environment(cmd),
+        };
+        const char *text = experiment->compare.count    ? experiment->compare.items[v]
+                           : experiment->infrastructure ? experiment->infrastructure
+                                                        : cmd->infra;
+        int status = variant_find(series, text, &variants[v]);
+        if (status != LP_EXIT_DONE)
+            return status;
+    }
+    lp_run_interrupts_watch();
+    int code = all_run(series, variants, count);
+    json_t *result = result_make(series, began_ms);
+    const char *status = worst(series->runs);
+    struct lp_err err = cmd->err;
+    if (json_array_size(series->runs) && result_keep(series, result) < 0 && code == 0) {
+        code = cmd->err.code;
+        err = cmd->err;
+    }
+    if (cmd->is_json)
+        lp_json_show(result);
+    else if (!cmd->is_quiet && json_array_size(series->runs)) {
+        lp_experiment_summary_print(cmd, result);
+        printf("%s/result.json\n", series->folder);
+    }
+    json_decref(result);
+    if (code < 0)
+        return lp_cmd_fail(cmd, &err);
+    bool is_good = strcmp(status, "passed") == 0 || strcmp(status, "skipped") == 0;
+    return is_good ? LP_EXIT_DONE : LP_EXIT_FAILED;
+}
+
+int lp_experiment_run(struct lp_cmd *cmd, int argc, char **argv)
+{
+    struct series series = {.cmd = cmd, .path = argv[1]};
+    (void)argc;
+    // What ${NAME} stands for holds in the descriptor, too.
+    int status = lp_experiment_file_read(cmd, argv[1], &series.experiment, &series.sha256);
+    for (size_t i = 0; status == LP_EXIT_DONE && i < cmd->given_count; i++)
+        if (strcmp(cmd->given[i].option->name, "set") == 0)
+            putenv(lp_arena_text(cmd->arena, cmd->given[i].value));
+    if (status == LP_EXIT_DONE)
+        status = options_take(&series);
+    if (status != LP_EXIT_DONE)
+        return status;
+    folder_choose(&series);
+    series.variants = json_array();
+    series.runs = json_array();
+    status = series_run(&series);
+    json_decref(series.variants);
+    json_decref(series.runs);
+    return status;
+}

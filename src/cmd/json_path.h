@@ -1,0 +1,12 @@
+// JSONPath, as far as experiments use it.
+#pragma once
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+// What path finds in value, as an array (the caller's). "$.a.b[0]", "a.b", "$['a b']",
+// "$.list[*].x",
+// "$.*", "$..name", "[-1]". LP_EINPUT: anything else, such as a filter.
+LP_MUST_CHECK int lp_json_path(const json_t *value, const char *path, json_t **ret_matches,
+                               struct lp_err *err);
