@@ -189,6 +189,7 @@ const struct lp_fault_row_of_kind lp_fault_kinds[LP_FAULT_KINDS] = {
 
 const struct lp_fault_about *lp_fault_about(enum lp_fault_kind kind)
 {
-    lp_assert(kind > LP_FAULT_NONE && kind < LP_FAULT_KINDS);
-    return &lp_fault_kinds[kind].about;
+    bool is_kind = kind > LP_FAULT_NONE && kind < LP_FAULT_KINDS;
+    lp_assert(is_kind);
+    return &lp_fault_kinds[is_kind ? kind : LP_FAULT_NONE].about;
 }

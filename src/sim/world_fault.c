@@ -89,8 +89,8 @@ static void inject(struct lp_world *world, const struct lp_order *order)
     }
     if (!fault && !is_instant)
         fault = find(world, 0);
-    if (!is_instant) {
-        lp_assert(fault);
+    lp_assert(is_instant || fault);
+    if (!is_instant && fault) {
         *fault = (struct lp_world_fault){.number = action->revision,
                                          .kind = spec->kind,
                                          .node = action->node,
