@@ -92,6 +92,13 @@ _limpet() {
     break) if ((COMP_CWORD == at + 1)); then words=$(_limpet_names node,app); elif ((COMP_CWORD == at + 2)); then
             words=$("${COMP_WORDS[0]}" faults --kinds 2>/dev/null | awk 'NR > 1 { print $1 }')
         fi ;;
+    experiment)
+        if ((COMP_CWORD == at + 1)); then
+            words='run list check show'
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        fi
+        ;;
     load)
         if [[ $prev == --plan || $prev == --out || ${COMP_WORDS[at + 1]} == show ]]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cmd/client.h"
@@ -35,6 +36,13 @@ void lp_run_step_end(struct lp_run *run, uint32_t index, bool is_ok)
     lp_run_note(run, LP_TRIAL_STEP_DONE, index, is_ok);
 }
 
+int lp_run_orphan_end(void *context, const char **ret_step)
+{
+    (void)context, (void)ret_step;
+    prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+    return 0;
+}
+
 static void spawn(struct lp_run *run, uint32_t index, const char *const *argv, uint32_t timeout_ms,
                   const char *input)
 {
@@ -46,6 +54,7 @@ static void spawn(struct lp_run *run, uint32_t index, const char *const *argv, u
                                        .folder = getcwd(folder, sizeof(folder)),
                                        .input = input,
                                        .output_max = OUTPUT_BYTES_MAX,
+                                       .prepare = lp_run_orphan_end,
                                        .timeout_ms = timeout_ms};
     row->tag = ++run->next_tag;
     if (lp_children_spawn(run->children, &spec, row->tag, NULL, &err) == 0)
@@ -221,6 +230,7 @@ void lp_run_check_read(struct lp_run *run, uint32_t index)
                                        .folder = getcwd(folder, sizeof(folder)),
                                        .input = check->source,
                                        .output_max = OUTPUT_BYTES_MAX,
+                                       .prepare = lp_run_orphan_end,
                                        .timeout_ms = check->timeout_ms + PROBE_EXTRA_MS};
     row->tag = ++run->next_tag;
     row->read_ms = lp_run_now_ms();

@@ -49,9 +49,6 @@ static void details_take(struct lp_run *run)
         json_object_set(fault, "until", json_object_get(row, "until"));
         if (json_is_integer(json_object_get(row, "asked")))
             json_object_set(fault, "asked", json_object_get(row, "asked"));
-        const json_t *as_asked = json_object_get(row, "as_asked");
-        if (lp_json_text(as_asked, "target")[0])
-            json_object_set(fault, "target", json_object_get(as_asked, "target"));
     }
     json_decref(answer);
 }
@@ -118,21 +115,26 @@ void lp_run_break(struct lp_run *run, uint32_t index)
         lp_run_news(run, false);
 }
 
-static bool is_aimed(const struct lp_run *run, const json_t *fault, const char *target)
+// At a fault, at what the step named, or at what was hit: "web-1" of "web-1/httpd".
+static bool is_aimed(const json_t *fault, const char *target)
 {
-    (void)run;
-    return strcmp(target, "all") == 0 || strcmp(lp_json_text(fault, "target"), target) == 0 ||
-           strcmp(lp_json_text(fault, "fault"), target) == 0;
+    const char *hit = lp_json_text(fault, "target");
+    size_t bytes = strlen(target);
+    return strcmp(target, "all") == 0 || strcmp(lp_json_text(fault, "aim"), target) == 0 ||
+           strcmp(lp_json_text(fault, "fault"), target) == 0 ||
+           (strncmp(hit, target, bytes) == 0 && (!hit[bytes] || hit[bytes] == '/'));
 }
 
-static void one_heal(struct lp_run *run, struct lp_run_step *row, const json_t *fault)
+static void one_heal(struct lp_run *run, struct lp_run_step *row, json_t *fault)
 {
     struct lp_err err;
     json_t *body = json_pack("{s:O}", "target", json_object_get(fault, "fault"));
     struct lp_call_spec spec = {"POST", "/v1/faults/heal", lp_json_print(run->cmd, body)};
     json_decref(body);
-    // Gone meanwhile: nothing is left to heal, and its event will say so.
-    if (lp_client_call(run->client, &spec, NULL, &err) < 0 && err.code != LP_ENOTFOUND)
+    int code = lp_client_call(run->client, &spec, NULL, &err);
+    if (code == LP_ENOTFOUND) // gone meanwhile: nothing is left to heal
+        json_object_set_new(fault, "status", json_string("healed"));
+    else if (code < 0)
         lp_str_printf(&row->text, "%s%s", row->text.bytes ? "; " : "", err.text);
     if (!row->faults)
         row->faults = json_array();
@@ -147,8 +149,8 @@ static void healing_begin(struct lp_run *run, uint32_t index, const char *target
     json_t *fault;
     row->deadline_ms = lp_run_now_ms() + EFFECT_MS;
     json_array_foreach (run->faults, i, fault) {
-        bool is_meant = only ? lp_json_holds(only, json_object_get(fault, "fault"))
-                             : is_aimed(run, fault, target);
+        bool is_meant =
+            only ? lp_json_holds(only, json_object_get(fault, "fault")) : is_aimed(fault, target);
         if (is_meant && lp_run_is_fault_open(fault))
             one_heal(run, row, fault);
     }
@@ -210,6 +212,26 @@ static void sentence_take(struct lp_run *run, const json_t *fault, const char *s
     }
 }
 
+// It happens and is over: nothing is to be undone.
+static bool is_instant(const json_t *fault)
+{
+    for (int i = 1; i < LP_FAULT_KINDS; i++)
+        if (strcmp(lp_fault_words[i], lp_json_text(fault, "kind")) == 0 &&
+            !lp_fault_about((enum lp_fault_kind)i)->is_instant)
+            return false;
+    return lp_json_number(fault, "until") <= lp_json_number(fault, "asked");
+}
+
+// "shop/web-1/httpd" without the infrastructure.
+static void target_set(const struct lp_run *run, json_t *fault, const char *subject)
+{
+    size_t bytes = run->what.infra ? strlen(run->what.infra) : 0;
+    if (bytes && strncmp(subject, run->what.infra, bytes) == 0 && subject[bytes] == '/')
+        subject += bytes + 1;
+    if (subject[0])
+        json_object_set_new(fault, "target", json_string(subject));
+}
+
 static void fault_event_take(struct lp_run *run, const json_t *event, const char *kind)
 {
     char name[24];
@@ -221,16 +243,11 @@ static void fault_event_take(struct lp_run *run, const json_t *event, const char
         return;
     if (strcmp(kind, "fault-asked") == 0) {
         key = "asked";
+        target_set(run, fault, lp_json_text(event, "subject"));
     } else if (strcmp(kind, "fault-active") == 0) {
         key = json_is_null(json_object_get(fault, "active")) ? "active" : NULL;
+        status = is_instant(fault) ? "instant" : NULL;
         sentence_take(run, fault, lp_json_text(event, "sentence"));
-        const json_t *until = json_object_get(fault, "until");
-        const struct lp_fault_about *about = NULL;
-        for (int i = 1; i < LP_FAULT_KINDS; i++)
-            if (strcmp(lp_fault_words[i], lp_json_text(fault, "kind")) == 0)
-                about = lp_fault_about((enum lp_fault_kind)i);
-        if (about && about->is_instant && !json_is_integer(until))
-            status = "instant";
     } else if (strcmp(kind, "fault-healed") == 0) {
         key = "healed";
         status = "healed";

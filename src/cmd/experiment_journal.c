@@ -82,7 +82,9 @@ static void steps_add(const json_t *experiment, const json_t *stage, json_t *lis
     size_t i;
     const json_t *row;
     json_array_foreach (json_object_get(stage, "steps"), i, row) {
-        if (strcmp(lp_json_text(row, "status"), "skipped") != 0)
+        const char *action = lp_json_text(row, "action");
+        bool is_own = strcmp(action, "wait") == 0 || strcmp(action, "heal-all") == 0;
+        if (strcmp(lp_json_text(row, "status"), "skipped") != 0 && !is_own)
             json_array_append_new(list, record_json(experiment, row, "action"));
     }
 }

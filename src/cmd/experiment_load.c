@@ -36,7 +36,8 @@ void lp_run_load_begin(struct lp_run *run, uint32_t index)
     const struct lp_child_spec spec = {.argv = argv,
                                        .environment = run->what.environment,
                                        .folder = getcwd(folder, sizeof(folder)),
-                                       .output_max = OUTPUT_BYTES_MAX};
+                                       .output_max = OUTPUT_BYTES_MAX,
+                                       .prepare = lp_run_orphan_end};
     if (!run->what.infra) // URLs only: there is no infrastructure to name
         memmove(argv + 3, argv + 5, sizeof(argv) - 5 * sizeof(*argv));
     uint64_t tag = ++run->next_tag;

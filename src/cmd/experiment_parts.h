@@ -108,6 +108,8 @@ LP_MUST_CHECK int lp_run_plan(struct lp_run *run, struct lp_err *err);
 // experiment_require.c: NULL, or why this machine cannot run it.
 const char *lp_run_unmet(struct lp_run *run);
 // experiment_act.c: begin a step; cancel it; order readings; take in what processes said.
+// In a child before exec: when whoever runs the experiment is killed, its processes end, too.
+int lp_run_orphan_end(void *context, const char **ret_step);
 void lp_run_step_begin(struct lp_run *run, uint32_t index);
 void lp_run_step_cancel(struct lp_run *run, uint32_t index);
 void lp_run_check_read(struct lp_run *run, uint32_t index);

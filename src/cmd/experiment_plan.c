@@ -114,7 +114,8 @@ static void swizzle_add(struct making *making, const struct lp_experiment_step *
     struct lp_cmd *cmd = making->run->cmd;
     const char **nodes = NULL;
     size_t all = nodes_find(making, step->target, &nodes);
-    size_t count = (all * step->share_permille + 999) / 1000;
+    size_t count = (all * step->share_permille + 500) / 1000;
+    count = count ? count : 1;
     uint32_t *order = lp_arena_new_array(cmd->arena, uint32_t, all + 1);
     struct lp_rng own, *rng = &making->rng;
     if (all == 0) {

@@ -135,6 +135,8 @@ static int64_t repaired_time(const struct lp_run *run, int64_t from_ms, int64_t 
         int64_t at_ms = lp_json_number(event, "at");
         if (at_ms < from_ms)
             continue;
+        if (strcmp(lp_json_text(event, "kind"), "infra-unset") == 0)
+            break; // what ends from here on is meant to
         node_of(event, node);
         if (is_failure(event)) {
             *ret_detected_ms = *ret_detected_ms ? *ret_detected_ms : at_ms;

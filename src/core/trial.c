@@ -151,13 +151,11 @@ static void next_stage(struct lp_trial *trial, struct lp_trial_orders *orders)
         guards_end(trial, orders);
 }
 
-static bool is_waited_for(const struct lp_trial *trial, uint32_t step)
+static bool is_open(const struct lp_trial *trial, uint32_t step)
 {
     const struct lp_trial_step_row *row = &trial->steps[step];
-    const struct lp_trial_step *what = &trial->plan.steps[step];
-    if (row->state != LP_TRIAL_RUNNING || what->kind == LP_TRIAL_ACT)
-        return row->state == LP_TRIAL_RUNNING;
-    return true;
+    return row->state == LP_TRIAL_RUNNING ||
+           (row->state == LP_TRIAL_CANCELLED && row->began_ms && !row->ended_ms);
 }
 
 static void step_end(struct lp_trial *trial, uint32_t index, bool is_ok)
@@ -221,9 +219,7 @@ static bool step_turn(struct lp_trial *trial, uint32_t index, struct lp_trial_or
         else if (end_ms < orders->wake_at_ms)
             orders->wake_at_ms = end_ms;
     }
-    bool is_open =
-        is_waited_for(trial, index) || (row->state == LP_TRIAL_CANCELLED && !row->ended_ms);
-    return is_open && !step->is_background;
+    return is_open(trial, index) && !step->is_background;
 }
 
 // A stage goes on with its steps only while they do what they should; what cleans up always does.
@@ -237,19 +233,24 @@ static bool goes_on(const struct lp_trial *trial)
     return kind == LP_TRIAL_HEAL ? true : trial->status == LP_TRIAL_PASSED;
 }
 
-// Background steps belong to the run until the cleanup, those that break until the checks.
+// What is under way in the background is waited for before the cleanup; what breaks, before the
+// checks; and all of a stage that is broken off.
 static bool is_behind_open(const struct lp_trial *trial)
 {
     const struct lp_trial_stage *stage = &trial->plan.stages[trial->stage];
-    bool is_cleaning = stage->kind == LP_TRIAL_CLEANUP;
-    uint32_t first = is_cleaning ? 0 : stage->first_step;
-    for (uint32_t i = first; i < stage->first_step + stage->step_count; i++) {
-        const struct lp_trial_step_row *row = &trial->steps[i];
-        bool is_open = row->state == LP_TRIAL_RUNNING ||
-                       (row->state == LP_TRIAL_CANCELLED && row->began_ms && !row->ended_ms);
-        if (is_open && (is_cleaning || trial->plan.steps[i].breaks || !goes_on(trial)))
+    for (uint32_t i = stage->first_step; i < stage->first_step + stage->step_count; i++)
+        if (is_open(trial, i) &&
+            (trial->plan.steps[i].breaks || !goes_on(trial) || stage->kind >= LP_TRIAL_CLEANUP))
             return true;
-    }
+    return false;
+}
+
+static bool is_before_open(const struct lp_trial *trial)
+{
+    const struct lp_trial_stage *stage = &trial->plan.stages[trial->stage];
+    for (uint32_t i = 0; stage->kind >= LP_TRIAL_CLEANUP && i < stage->first_step; i++)
+        if (is_open(trial, i))
+            return true;
     return false;
 }
 
@@ -257,7 +258,8 @@ static bool is_behind_open(const struct lp_trial *trial)
 static bool steps_turn(struct lp_trial *trial, struct lp_trial_orders *orders)
 {
     const struct lp_trial_stage *stage = &trial->plan.stages[trial->stage];
-    // What is under way when a stage is broken off ends first.
+    if (is_before_open(trial))
+        return false;
     if (stage->kind == LP_TRIAL_CLEANUP && trial->step == 0 && trial->is_aborting &&
         trial->plan.heal_step != LP_TRIAL_NONE) {
         if (step_turn(trial, trial->plan.heal_step, orders))
@@ -275,7 +277,7 @@ static bool steps_turn(struct lp_trial *trial, struct lp_trial_orders *orders)
 static bool checks_turn(struct lp_trial *trial, struct lp_trial_orders *orders)
 {
     const struct lp_trial_stage *stage = &trial->plan.stages[trial->stage];
-    bool is_open = false;
+    bool is_any_open = false;
     if (!goes_on(trial))
         return true;
     for (uint32_t i = 0; !trial->is_checking && i < stage->check_count; i++)
@@ -284,9 +286,9 @@ static bool checks_turn(struct lp_trial *trial, struct lp_trial_orders *orders)
     for (uint32_t i = stage->first_check; i < stage->first_check + stage->check_count; i++) {
         struct lp_trial_check_row *row = &trial->checks[i];
         lp_trial_check_ask(trial, i, orders);
-        is_open = is_open || row->state == LP_TRIAL_RUNNING;
+        is_any_open = is_any_open || row->state == LP_TRIAL_RUNNING;
     }
-    return !is_open;
+    return !is_any_open;
 }
 
 static void verdicts_take(struct lp_trial *trial)
