@@ -1,0 +1,166 @@
+// "time level component [context] text" and its kin: what programs with a logging library write.
+//   2017-05-16 00:00:00.008 25746 INFO nova.api [req-38101a0b ...] text
+//   2015-07-29 17:41:44,747 - INFO  [QuorumPeer[myid=1]/0:2181:FastLeaderElection@774] - text
+//   17/06/09 20:10:40 INFO executor.Backend: text
+//   03-17 16:13:38.811  1702  2395 D WindowManager: text
+//   [10.30 16:49:06] chrome.exe - text
+#include <string.h>
+
+#include "logs/line_parts.h"
+
+enum { TOKENS_BEFORE = 6 };
+
+static bool is_level(struct lp_span token)
+{
+    static const char *const levels[] = {"TRACE", "DEBUG",    "INFO",  "NOTICE", "WARN",  "WARNING",
+                                         "ERROR", "CRITICAL", "FATAL", "SEVERE", "V",     "D",
+                                         "I",     "W",        "E",     "F",      "AUDIT", "ALERT"};
+    while (token.bytes && (token.at[token.bytes - 1] == ':' || token.at[token.bytes - 1] == ']'))
+        token.bytes--;
+    if (token.bytes && *token.at == '[')
+        lp_span_skip(&token, 1);
+    char upper[12];
+    if (token.bytes == 0 || token.bytes >= sizeof(upper))
+        return false;
+    for (size_t i = 0; i < token.bytes; i++)
+        upper[i] =
+            token.at[i] >= 'a' && token.at[i] <= 'z' ? (char)(token.at[i] - 32) : token.at[i];
+    upper[token.bytes] = '\0';
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+        if (strcmp(levels[i], upper) == 0)
+            return true;
+    return false;
+}
+
+// Of a date, a time, a number: digits and what stands between them.
+static bool is_numeric(struct lp_span token)
+{
+    bool has_digit = false;
+    for (size_t i = 0; i < token.bytes; i++) {
+        char c = token.at[i];
+        has_digit = has_digit || (c >= '0' && c <= '9');
+        if (!(c >= '0' && c <= '9') && (c == 0 || !strchr(":./,-+TZ[]()#", c)))
+            return false;
+    }
+    return has_digit;
+}
+
+static bool is_number(struct lp_span token)
+{
+    for (size_t i = 0; i < token.bytes; i++)
+        if (token.at[i] < '0' || token.at[i] > '9')
+            return false;
+    return token.bytes > 0;
+}
+
+static void time_take(struct lp_span token, struct lp_log_head *head)
+{
+    if (token.bytes && *token.at == '[')
+        lp_span_skip(&token, 1);
+    int day_ms = lp_log_time_of_day(token);
+    if (day_ms >= 0)
+        head->at_ms = (head->at_ms == INT64_MIN ? 0 : head->at_ms) + day_ms;
+    bool is_date =
+        token.bytes >= 10 && token.at[4] == '-' && token.at[7] == '-' && is_numeric(token);
+    if (!is_date)
+        return;
+    int digits[3] = {0};
+    for (size_t i = 0, k = 0; i < 10; i++) {
+        if (token.at[i] == '-')
+            k++;
+        else
+            digits[k] = digits[k] * 10 + token.at[i] - '0';
+    }
+    if (digits[1] >= 1 && digits[1] <= 12 && digits[2] >= 1 && digits[2] <= 31)
+        head->at_ms = lp_log_time(digits[0], digits[1], digits[2], 0);
+}
+
+// "[QuorumPeer[myid=1]/0:0:2181:FastLeaderElection@774]": the class; "nova.api", "a.B:": itself.
+static struct lp_span component_of(struct lp_span token)
+{
+    while (token.bytes && token.at[token.bytes - 1] == ':')
+        token.bytes--;
+    if (token.bytes < 2 || *token.at != '[')
+        return token;
+    size_t end = token.bytes;
+    while (end > 1 && (token.at[end - 1] == ']' || token.at[end - 1] == ':'))
+        end--;
+    for (size_t i = end; i > 1; i--)
+        if (token.at[i - 1] == '@')
+            end = i - 1;
+    size_t start = end;
+    while (start > 1 && token.at[start - 1] != ':' && token.at[start - 1] != '[')
+        start--;
+    return (struct lp_span){token.at + start, end - start};
+}
+
+// Contexts in brackets behind the component are about one request: they are its key.
+static void contexts_take(struct lp_span *rest, struct lp_log_head *head)
+{
+    for (;;) {
+        lp_span_skip_blanks(rest);
+        if (rest->bytes >= 2 && rest->at[0] == '-' && rest->at[1] == ' ') {
+            lp_span_skip(rest, 1);
+            continue;
+        }
+        const char *close =
+            rest->bytes && *rest->at == '[' ? memchr(rest->at, ']', rest->bytes) : NULL;
+        if (!close)
+            return;
+        if (head->key.bytes == 0 || is_number(head->key))
+            head->key = (struct lp_span){rest->at + 1, (size_t)(close - rest->at) - 1};
+        lp_span_skip(rest, (size_t)(close - rest->at) + 1);
+    }
+}
+
+// "[10.30 16:49:06] program - text"
+static bool split_bracketed(struct lp_span line, struct lp_log_head *head)
+{
+    const char *close = memchr(line.at, ']', line.bytes < 40 ? line.bytes : 40);
+    if (!close || !is_numeric((struct lp_span){line.at + 1, 2}))
+        return false;
+    struct lp_span rest = line;
+    lp_span_skip(&rest, (size_t)(close - line.at) + 1);
+    struct lp_span program = lp_span_token(&rest), dash = lp_span_token(&rest);
+    if (program.bytes && !lp_span_is(dash, "-")) // "[time] program *64 - text"
+        dash = lp_span_token(&rest);
+    if (!lp_span_is(dash, "-"))
+        return false;
+    lp_span_skip_blanks(&rest);
+    head->tag = program;
+    head->text = rest;
+    return true;
+}
+
+bool lp_log_split_level(struct lp_span line, struct lp_log_head *ret_head)
+{
+    *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
+    struct lp_span rest = line, token = {0};
+    if (line.bytes > 3 && *line.at == '[' && split_bracketed(line, ret_head))
+        return true;
+    int tokens = 0;
+    for (; tokens < TOKENS_BEFORE; tokens++) {
+        token = lp_span_token(&rest);
+        if (token.bytes == 0)
+            return false;
+        if (is_level(token))
+            break;
+        bool may_be_file = tokens == 0; // "nova-api.log.1.2017-05-16_13:53:08" before the date
+        if (!is_numeric(token) && !lp_span_is(token, "-") && !may_be_file)
+            return false;
+        time_take(token, ret_head);
+        if (is_number(token))
+            ret_head->key = token;
+    }
+    if (tokens == TOKENS_BEFORE)
+        return false;
+    struct lp_span after = rest;
+    while (lp_span_is(token = lp_span_token(&after), "-"))
+        continue;
+    if (token.bytes == 0)
+        return false;
+    ret_head->tag = component_of(token);
+    contexts_take(&after, ret_head);
+    ret_head->text = after;
+    return true;
+}

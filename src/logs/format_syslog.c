@@ -1,0 +1,137 @@
+// Syslog: "Jun 14 15:16:01 host sshd(pam_unix)[19939]: text" (RFC 3164 and what stands before it in
+// collections of logs), and RFC 5424.
+#include <string.h>
+
+#include "logs/line_parts.h"
+
+enum { TOKENS_BEFORE = 4, FIELDS_5424 = 5 };
+
+static int month_of(struct lp_span token)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    for (int i = 0; token.bytes == 3 && i < 12; i++)
+        if (memcmp(token.at, months + 3 * (size_t)i, 3) == 0)
+            return i + 1;
+    return 0;
+}
+
+static int number_of(struct lp_span token, int most)
+{
+    int number = 0;
+    for (size_t i = 0; i < token.bytes; i++) {
+        if (token.at[i] < '0' || token.at[i] > '9' || number > most)
+            return -1;
+        number = number * 10 + token.at[i] - '0';
+    }
+    return token.bytes > 0 && number <= most ? number : -1;
+}
+
+// "Jun 14 15:16:01", or the same behind a few other tokens (a label, a number, a date, a node).
+static bool date_find(struct lp_span *rest, int64_t *ret_at_ms)
+{
+    for (int skipped = 0; skipped <= TOKENS_BEFORE; skipped++) {
+        int month = month_of(lp_span_token(rest));
+        if (!month)
+            continue;
+        struct lp_span after = *rest;
+        int day = number_of(lp_span_token(&after), 31);
+        int day_ms = lp_log_time_of_day(lp_span_token(&after));
+        if (day <= 0 || day_ms < 0)
+            continue;
+        *rest = after;
+        *ret_at_ms = lp_log_time(-1, month, day, day_ms);
+        return true;
+    }
+    return false;
+}
+
+static void priority_skip(struct lp_span *rest)
+{
+    const char *close = rest->bytes > 2 && *rest->at == '<'
+                            ? memchr(rest->at, '>', rest->bytes < 6 ? rest->bytes : 6)
+                            : NULL;
+    if (close)
+        lp_span_skip(rest, (size_t)(close - rest->at) + 1);
+}
+
+bool lp_log_split_syslog(struct lp_span line, struct lp_log_head *ret_head)
+{
+    *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
+    struct lp_span rest = line;
+    priority_skip(&rest);
+    if (!date_find(&rest, &ret_head->at_ms))
+        return false;
+    if (lp_span_token(&rest).bytes == 0) // the host
+        return false;
+    lp_span_skip_blanks(&rest);
+    size_t bytes = 0;
+    while (bytes < rest.bytes && !strchr(" \t:[", rest.at[bytes]))
+        bytes++;
+    ret_head->tag = (struct lp_span){rest.at, bytes};
+    lp_span_skip(&rest, bytes);
+    const char *close = rest.bytes && *rest.at == '[' ? memchr(rest.at, ']', rest.bytes) : NULL;
+    if (close) {
+        ret_head->key = (struct lp_span){rest.at + 1, (size_t)(close - rest.at) - 1};
+        lp_span_skip(&rest, (size_t)(close - rest.at) + 1);
+    }
+    if (rest.bytes && *rest.at == ':')
+        lp_span_skip(&rest, 1);
+    lp_span_skip_blanks(&rest);
+    ret_head->text = rest;
+    return true;
+}
+
+// "2003-10-11T22:14:15.003Z"
+static int64_t timestamp_of(struct lp_span token)
+{
+    if (token.bytes < 19 || token.at[4] != '-' || token.at[7] != '-')
+        return INT64_MIN;
+    int year = number_of((struct lp_span){token.at, 4}, 9999);
+    int month = number_of((struct lp_span){token.at + 5, 2}, 12);
+    int day = number_of((struct lp_span){token.at + 8, 2}, 31);
+    int day_ms = lp_log_time_of_day((struct lp_span){token.at + 11, token.bytes - 11});
+    return year < 0 || month < 1 || day < 1 || day_ms < 0 ? INT64_MIN
+                                                          : lp_log_time(year, month, day, day_ms);
+}
+
+// Structured data: "-", or "[id name="value"]...": values may hold "\]".
+static void structured_skip(struct lp_span *rest)
+{
+    lp_span_skip_blanks(rest);
+    if (rest->bytes && *rest->at == '-') {
+        lp_span_skip(rest, 1);
+        return;
+    }
+    while (rest->bytes && *rest->at == '[') {
+        size_t i = 1;
+        for (; i < rest->bytes && rest->at[i] != ']'; i++)
+            i += rest->at[i] == '\\';
+        lp_span_skip(rest, i < rest->bytes ? i + 1 : rest->bytes);
+    }
+}
+
+bool lp_log_split_syslog5424(struct lp_span line, struct lp_log_head *ret_head)
+{
+    *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
+    struct lp_span rest = line, fields[FIELDS_5424];
+    priority_skip(&rest);
+    if (rest.at == line.at || rest.bytes < 2 || *rest.at != '1' || rest.at[1] != ' ')
+        return false;
+    lp_span_skip(&rest, 1);
+    for (int i = 0; i < FIELDS_5424; i++) {
+        fields[i] = lp_span_token(&rest);
+        if (fields[i].bytes == 0)
+            return false;
+    }
+    ret_head->at_ms = timestamp_of(fields[0]);
+    if (ret_head->at_ms == INT64_MIN && !lp_span_is(fields[0], "-"))
+        return false;
+    ret_head->tag = lp_span_is(fields[2], "-") ? (struct lp_span){0} : fields[2];
+    ret_head->key = lp_span_is(fields[3], "-") ? (struct lp_span){0} : fields[3];
+    structured_skip(&rest);
+    lp_span_skip_blanks(&rest);
+    if (rest.bytes >= 3 && memcmp(rest.at, "\xef\xbb\xbf", 3) == 0)
+        lp_span_skip(&rest, 3);
+    ret_head->text = rest;
+    return true;
+}

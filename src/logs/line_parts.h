@@ -1,0 +1,57 @@
+// How a line is read: its head (who wrote it, when) and its text, and the text's template. Shared
+// by states.c, template.c and format*.c.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "logs/logs.h"
+
+struct lp_str;
+
+struct lp_span { // bytes of a line, lent
+    const char *at;
+    size_t bytes;
+};
+
+struct lp_log_head {
+    struct lp_span tag, text;
+    struct lp_span key; // the process or the request; none: empty
+    int64_t at_ms;      // INT64_MIN: not told
+};
+
+// Take the line apart. False: the line is not of this format; its whole is the text then.
+typedef bool lp_log_split(struct lp_span line, struct lp_log_head *ret_head);
+lp_log_split lp_log_split_syslog, lp_log_split_syslog5424, lp_log_split_level, lp_log_split_access,
+    lp_log_split_json;
+// Of AUTO, FREE and JOURNAL: NULL.
+lp_log_split *lp_log_split_of(enum lp_log_format format);
+// Which format fits most of the lines in bytes (whole lines)? FREE when none fits three of five.
+enum lp_log_format lp_log_format_detect(const char *bytes, size_t count);
+
+// Small steps along a line.
+struct lp_span
+lp_span_token(struct lp_span *rest); // up to the next blank; blanks are skipped first
+bool lp_span_is(struct lp_span span, const char *text);
+void lp_span_skip(struct lp_span *rest, size_t bytes);
+void lp_span_skip_blanks(struct lp_span *rest);
+// Milliseconds since 1970, UTC; month from 1. A year below 0 is taken for 1970.
+int64_t lp_log_time(int year, int month, int day, int day_ms);
+// "15:16:01", with ".123" or ",123"; -1: not a time of day.
+int lp_log_time_of_day(struct lp_span token);
+
+// Templates.
+// A number for the cleaned text: equal templates have equal numbers, and so has the template's own
+// text when it is cleaned again. is_plain: no byte had to be replaced.
+uint64_t lp_log_text_hash(struct lp_span text, enum lp_log_cleaning cleaning);
+// Append the cleaned text.
+void lp_log_text_clean(struct lp_span text, enum lp_log_cleaning cleaning, struct lp_str *ret_text);
+// Append the text with every control byte and every byte that is not UTF-8 as '?'.
+void lp_log_text_mend(struct lp_span text, struct lp_str *ret_text);
+// Has it bytes to be mended? (Other than plain ASCII: perhaps.)
+bool lp_log_text_is_plain(struct lp_span text);
+uint64_t lp_log_hash_bytes(const char *bytes, size_t count);
+uint64_t lp_log_hash_mix(uint64_t hash, uint64_t word);
+
+enum { LP_LOG_TEXT_BYTES = 512 }; // of a text: what makes up its template

@@ -1,0 +1,385 @@
+// Lines to states: the table of templates, and the reader that cuts bytes into lines.
+// A line costs one search for its end, one pass over its text and one probe of the table, however
+// many templates there are; templates beyond the bounds fold into one "other" a tag.
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "logs/line_parts.h"
+
+enum {
+    TABLE_SLOTS = 1 << 17, // open addressing, at most half full
+    HOLD_LINES = 1000,     // looked at before the format is chosen
+    HOLD_BYTES = 1 << 20,
+    TEXT_BYTES_MAX = 16 << 20, // all templates' texts together
+};
+static const char other_text[] = "(other)";
+
+struct template_row {
+    const char *text, *tag;
+    uint64_t count, example;
+    uint32_t tag_id;
+    bool is_other;
+};
+
+struct tag_row {
+    uint64_t hash;
+    const char *text;
+    uint16_t other; // its state for what does not fit; LP_LOG_NOTHING: none yet
+};
+
+struct slot {
+    uint64_t hash;
+    uint32_t state_plus_one; // 0: empty
+};
+
+struct lp_log_states {
+    struct lp_log_states_config config;
+    enum lp_log_format format; // AUTO while it is not known
+    lp_log_split *split;
+    struct lp_arena arena; // texts and tags
+    struct template_row *rows;
+    size_t row_count, row_capacity;
+    uint32_t states_max, room; // room: so many are kept for the "other" of tags
+    struct tag_row *tags;
+    size_t tag_count, tag_capacity;
+    struct slot *slots;
+    uint64_t line_count;
+    struct lp_str hold;   // lines before the format is known, then the line that is cut in two
+    size_t held_lines;    // of hold, while the format is not known
+    bool is_skipping;     // the rest of a line that was too long
+    struct lp_str mended; // scratch
+    struct lp_str entry_tag, entry_text; // JOURNAL: of the entry being read
+    bool has_entry;
+};
+
+struct lp_log_states *lp_log_states_open(const struct lp_log_states_config *config)
+{
+    struct lp_log_states *states = lp_heap_take(sizeof(*states));
+    states->config = *config;
+    states->format = config->format;
+    states->split = lp_log_split_of(config->format);
+    states->states_max = config->states_max && config->states_max < LP_LOG_STATES_MAX
+                             ? config->states_max
+                             : LP_LOG_STATES_MAX;
+    states->room = states->states_max / 64 + 1;
+    states->slots = lp_heap_take(TABLE_SLOTS * sizeof(*states->slots));
+    return states;
+}
+
+void lp_log_states_close(struct lp_log_states *states)
+{
+    lp_arena_release(&states->arena);
+    lp_str_release(&states->hold);
+    lp_str_release(&states->mended);
+    lp_str_release(&states->entry_tag);
+    lp_str_release(&states->entry_text);
+    lp_heap_free(states->rows);
+    lp_heap_free(states->tags);
+    lp_heap_free(states->slots);
+    lp_heap_free(states);
+}
+
+// The table.
+
+static struct slot *slot_find(const struct lp_log_states *states, uint64_t hash)
+{
+    size_t at = hash & (TABLE_SLOTS - 1);
+    while (states->slots[at].state_plus_one && states->slots[at].hash != hash)
+        at = (at + 1) & (TABLE_SLOTS - 1);
+    return &states->slots[at];
+}
+
+static uint32_t tag_find(struct lp_log_states *states, struct lp_span tag)
+{
+    uint64_t hash = lp_log_hash_bytes(tag.at, tag.bytes);
+    // Tags are few, and the one of the line before is the likeliest: the last ones first.
+    for (size_t i = states->tag_count; i > 0; i--)
+        if (states->tags[i - 1].hash == hash)
+            return (uint32_t)(i - 1);
+    if (states->tag_count == states->tag_capacity) {
+        states->tag_capacity = states->tag_capacity ? states->tag_capacity * 2 : 64;
+        states->tags = lp_heap_grow(states->tags, states->tag_capacity, sizeof(*states->tags));
+    }
+    LP_OWNS_STR struct lp_str text = {0};
+    lp_log_text_mend(tag, &text);
+    states->tags[states->tag_count] =
+        (struct tag_row){.hash = hash,
+                         .text = lp_arena_text(&states->arena, lp_str_text(&text)),
+                         .other = LP_LOG_NOTHING};
+    return (uint32_t)states->tag_count++;
+}
+
+static uint16_t row_add(struct lp_log_states *states, uint32_t tag_id, const char *text)
+{
+    if (states->row_count == states->row_capacity) {
+        states->row_capacity = states->row_capacity ? states->row_capacity * 2 : 256;
+        states->rows = lp_heap_grow(states->rows, states->row_capacity, sizeof(*states->rows));
+    }
+    states->rows[states->row_count] =
+        (struct template_row){.text = lp_arena_text(&states->arena, text),
+                              .tag = states->tags[tag_id].text,
+                              .tag_id = tag_id};
+    return (uint16_t)states->row_count++;
+}
+
+static uint64_t state_hash(uint64_t tag_hash, uint64_t text_hash)
+{
+    return lp_log_hash_mix(lp_log_hash_mix(1, tag_hash), text_hash);
+}
+
+static bool is_other_text(const char *text)
+{
+    return strcmp(text, other_text) == 0;
+}
+
+// The tag's own, or that of the first tag of all when there is no room for another one.
+static uint16_t other_of(struct lp_log_states *states, uint32_t tag_id)
+{
+    if (states->tags[tag_id].other != LP_LOG_NOTHING)
+        return states->tags[tag_id].other;
+    if (states->row_count >= states->states_max)
+        return states->rows[0].is_other || tag_id == 0 ? 0 : other_of(states, 0);
+    uint16_t state = row_add(states, tag_id, other_text);
+    states->rows[state].is_other = true;
+    states->tags[tag_id].other = state;
+    return state;
+}
+
+static uint16_t state_add(struct lp_log_states *states, uint32_t tag_id, struct lp_span text,
+                          struct slot *slot, uint64_t hash)
+{
+    bool is_full = states->row_count + states->room >= states->states_max ||
+                   states->arena.total_bytes > TEXT_BYTES_MAX;
+    if (is_full)
+        return other_of(states, tag_id);
+    LP_OWNS_STR struct lp_str cleaned = {0};
+    lp_log_text_clean(text, states->config.cleaning, &cleaned);
+    uint16_t state = row_add(states, tag_id, lp_str_text(&cleaned));
+    *slot = (struct slot){hash, (uint32_t)state + 1};
+    return state;
+}
+
+// tag and text are plain.
+static uint16_t state_of(struct lp_log_states *states, struct lp_span tag, struct lp_span text)
+{
+    uint64_t tag_hash = lp_log_hash_bytes(tag.at, tag.bytes);
+    uint64_t hash = state_hash(tag_hash, lp_log_text_hash(text, states->config.cleaning));
+    struct slot *slot = slot_find(states, hash);
+    if (slot->state_plus_one)
+        return (uint16_t)(slot->state_plus_one - 1);
+    return state_add(states, tag_find(states, tag), text, slot, hash);
+}
+
+uint16_t lp_log_states_take(struct lp_log_states *states, const char *tag, const char *text)
+{
+    struct lp_span tag_span = {tag, strlen(tag)};
+    if (is_other_text(text))
+        return other_of(states, tag_find(states, tag_span));
+    return state_of(states, tag_span, (struct lp_span){text, strlen(text)});
+}
+
+size_t lp_log_states_count(const struct lp_log_states *states)
+{
+    return states->row_count;
+}
+
+struct lp_log_template lp_log_states_get(const struct lp_log_states *states, uint16_t state)
+{
+    lp_assert(state < states->row_count);
+    const struct template_row *row = &states->rows[state];
+    return (struct lp_log_template){.text = row->text,
+                                    .tag = row->tag,
+                                    .tag_id = row->tag_id,
+                                    .count = row->count,
+                                    .example = row->example,
+                                    .is_other = row->is_other};
+}
+
+enum lp_log_format lp_log_states_format(const struct lp_log_states *states)
+{
+    return states->format;
+}
+
+// Lines.
+
+static void line_put(struct lp_log_states *states, struct lp_log_lines *lines, uint16_t state,
+                     const struct lp_log_head *head)
+{
+    if (lines->count == lines->capacity) {
+        lines->capacity = lines->capacity ? lines->capacity * 2 : 4096;
+        lines->states = lp_heap_grow(lines->states, lines->capacity, sizeof(*lines->states));
+        if (states->config.with_keys) {
+            lines->keys = lp_heap_grow(lines->keys, lines->capacity, sizeof(*lines->keys));
+            lines->at_ms = lp_heap_grow(lines->at_ms, lines->capacity, sizeof(*lines->at_ms));
+        }
+    }
+    states->line_count++;
+    if (states->config.with_keys) {
+        lines->keys[lines->count] =
+            head && head->key.bytes
+                ? (uint32_t)(lp_log_hash_bytes(head->key.at, head->key.bytes) >> 32) | 1
+                : 0;
+        lines->at_ms[lines->count] = head ? head->at_ms : INT64_MIN;
+    }
+    if (state != LP_LOG_NOTHING) {
+        struct template_row *row = &states->rows[state];
+        if (row->count++ == 0)
+            row->example = states->line_count;
+    }
+    lines->states[lines->count++] = state;
+}
+
+static bool is_blank(struct lp_span line)
+{
+    for (size_t i = 0; i < line.bytes; i++)
+        if (line.at[i] != ' ' && line.at[i] != '\t' && line.at[i] != '\r')
+            return false;
+    return true;
+}
+
+static void line_read(struct lp_log_states *states, struct lp_span line, struct lp_log_lines *lines)
+{
+    struct lp_log_head head = {.text = line, .at_ms = INT64_MIN};
+    if (states->split && !states->split(line, &head))
+        head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
+    if (head.tag.bytes > LP_LOG_TAG_BYTES)
+        head.tag.bytes = LP_LOG_TAG_BYTES;
+    if (is_blank(head.text) && head.tag.bytes == 0) {
+        line_put(states, lines, LP_LOG_NOTHING, NULL);
+        return;
+    }
+    struct lp_span tag = head.tag, text = head.text;
+    if (!lp_log_text_is_plain(text) || !lp_log_text_is_plain(tag)) {
+        lp_str_clear(&states->mended);
+        lp_log_text_mend(tag, &states->mended);
+        size_t tag_bytes = states->mended.bytes;
+        lp_log_text_mend(text, &states->mended);
+        tag = (struct lp_span){lp_str_text(&states->mended), tag_bytes};
+        text = (struct lp_span){tag.at + tag_bytes, states->mended.bytes - tag_bytes};
+    }
+    line_put(states, lines, state_of(states, tag, text), &head);
+}
+
+// An entry of the journal: fields, then a blank line, which stands for the entry.
+static void field_read(struct lp_log_states *states, struct lp_span line,
+                       struct lp_log_lines *lines)
+{
+    static const char message[] = "MESSAGE=", writer[] = "SYSLOG_IDENTIFIER=";
+    uint16_t state = LP_LOG_NOTHING;
+    if (line.bytes == 0 && states->has_entry) {
+        const char *tag = lp_str_text(&states->entry_tag), *text = lp_str_text(&states->entry_text);
+        state = lp_log_states_take(states, tag, text);
+        lp_str_clear(&states->entry_tag);
+        lp_str_clear(&states->entry_text);
+        states->has_entry = false;
+    } else if (line.bytes >= strlen(message) && memcmp(line.at, message, strlen(message)) == 0) {
+        lp_span_skip(&line, strlen(message));
+        lp_str_clear(&states->entry_text);
+        lp_log_text_mend(line, &states->entry_text);
+        states->has_entry = true;
+    } else if (line.bytes >= strlen(writer) && memcmp(line.at, writer, strlen(writer)) == 0) {
+        lp_span_skip(&line, strlen(writer));
+        line.bytes = line.bytes < LP_LOG_TAG_BYTES ? line.bytes : LP_LOG_TAG_BYTES;
+        lp_str_clear(&states->entry_tag);
+        lp_log_text_mend(line, &states->entry_tag);
+    }
+    line_put(states, lines, state, NULL);
+}
+
+static void line_take(struct lp_log_states *states, struct lp_span line, struct lp_log_lines *lines)
+{
+    if (line.bytes && line.at[line.bytes - 1] == '\r')
+        line.bytes--;
+    if (line.bytes > LP_LOG_LINE_BYTES)
+        line.bytes = LP_LOG_LINE_BYTES;
+    if (states->format == LP_LOG_JOURNAL)
+        field_read(states, line, lines);
+    else
+        line_read(states, line, lines);
+}
+
+// Whole lines; returns what is left behind the last newline.
+static size_t lines_take(struct lp_log_states *states, const char *bytes, size_t count,
+                         struct lp_log_lines *lines)
+{
+    const char *at = bytes, *end = bytes + count, *newline;
+    while (at < end && (newline = memchr(at, '\n', (size_t)(end - at)))) {
+        line_take(states, (struct lp_span){at, (size_t)(newline - at)}, lines);
+        at = newline + 1;
+    }
+    return (size_t)(end - at);
+}
+
+static void format_choose(struct lp_log_states *states, struct lp_log_lines *lines)
+{
+    struct lp_str held = states->hold;
+    states->hold = (struct lp_str){0};
+    states->format = lp_log_format_detect(lp_str_text(&held), held.bytes);
+    states->split = lp_log_split_of(states->format);
+    size_t left = lines_take(states, lp_str_text(&held), held.bytes, lines);
+    if (left)
+        lp_str_add_n(&states->hold, held.text + held.bytes - left, left);
+    lp_str_release(&held);
+}
+
+// Bytes of a line that is not whole yet: kept, as far as a line is read at all.
+static void rest_keep(struct lp_log_states *states, const char *bytes, size_t count)
+{
+    size_t room =
+        LP_LOG_LINE_BYTES + 1 > states->hold.bytes ? LP_LOG_LINE_BYTES + 1 - states->hold.bytes : 0;
+    states->is_skipping = count > room;
+    lp_str_add_n(&states->hold, bytes, count < room ? count : room);
+}
+
+static void known_feed(struct lp_log_states *states, const char *bytes, size_t count,
+                       struct lp_log_lines *lines)
+{
+    if (states->hold.bytes || states->is_skipping) {
+        const char *newline = memchr(bytes, '\n', count);
+        size_t part = newline ? (size_t)(newline - bytes) : count;
+        rest_keep(states, bytes, part);
+        if (!newline)
+            return;
+        line_take(states, (struct lp_span){lp_str_text(&states->hold), states->hold.bytes}, lines);
+        lp_str_clear(&states->hold);
+        states->is_skipping = false;
+        bytes += part + 1;
+        count -= part + 1;
+    }
+    size_t left = lines_take(states, bytes, count, lines);
+    if (left)
+        rest_keep(states, bytes + count - left, left);
+}
+
+void lp_log_states_feed(struct lp_log_states *states, const char *bytes, size_t count,
+                        struct lp_log_lines *ret_lines)
+{
+    while (states->format == LP_LOG_AUTO && count > 0) {
+        const char *newline = memchr(bytes, '\n', count);
+        size_t part = newline ? (size_t)(newline - bytes) + 1 : count;
+        lp_str_add_n(&states->hold, bytes, part);
+        states->held_lines += newline != NULL;
+        bytes += part;
+        count -= part;
+        if (states->held_lines >= HOLD_LINES || states->hold.bytes >= HOLD_BYTES)
+            format_choose(states, ret_lines);
+    }
+    if (count > 0)
+        known_feed(states, bytes, count, ret_lines);
+}
+
+void lp_log_states_end(struct lp_log_states *states, struct lp_log_lines *ret_lines)
+{
+    if (states->format == LP_LOG_AUTO)
+        format_choose(states, ret_lines);
+    if (states->hold.bytes || states->is_skipping)
+        line_take(states, (struct lp_span){lp_str_text(&states->hold), states->hold.bytes},
+                  ret_lines);
+    lp_str_clear(&states->hold);
+    states->is_skipping = false;
+    if (states->has_entry) // the journal's last entry has no blank line behind it
+        field_read(states, (struct lp_span){"", 0}, ret_lines);
+}
