@@ -104,8 +104,11 @@ static void structured_skip(struct lp_span *rest)
     }
     while (rest->bytes && *rest->at == '[') {
         size_t i = 1;
-        for (; i < rest->bytes && rest->at[i] != ']'; i++)
+        bool is_quoted = false;
+        for (; i < rest->bytes && (is_quoted || rest->at[i] != ']'); i++) {
+            is_quoted ^= rest->at[i] == '"';
             i += rest->at[i] == '\\';
+        }
         lp_span_skip(rest, i < rest->bytes ? i + 1 : rest->bytes);
     }
 }

@@ -1,0 +1,212 @@
+// Lines to states: every format, every kind of odd line, bounds, and the same states however the
+// bytes are cut.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/own.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "logs/logs.h"
+
+static struct lp_log_states *read_as(const char *text, size_t bytes, size_t chunk,
+                                     const struct lp_log_states_config *config,
+                                     struct lp_log_lines *lines)
+{
+    struct lp_log_states *states = lp_log_states_open(config);
+    for (size_t at = 0; at < bytes; at += chunk) {
+        size_t part = bytes - at < chunk ? bytes - at : chunk;
+        char *exact = lp_heap_take(part); // so that a read beyond it is seen
+        memcpy(exact, text + at, part);
+        lp_log_states_feed(states, exact, part, lines);
+        lp_heap_free(exact);
+    }
+    lp_log_states_end(states, lines);
+    return states;
+}
+
+static void one_line(const char *line, enum lp_log_format format, const char *tag, const char *text)
+{
+    struct lp_log_states_config config = {.format = format};
+    struct lp_log_lines lines = {0};
+    struct lp_log_states *states = read_as(line, strlen(line), 4096, &config, &lines);
+    assert_int_equal(lines.count, 1);
+    struct lp_log_template template = lp_log_states_get(states, lines.states[0]);
+    assert_string_equal(template.tag, tag);
+    assert_string_equal(template.text, text);
+    lp_log_lines_release(&lines);
+    lp_log_states_close(states);
+}
+
+static void formats(void **state)
+{
+    (void)state;
+    one_line("Jun 14 15:16:01 combo sshd(pam_unix)[19939]: check pass; user unknown\n",
+             LP_LOG_SYSLOG_3164, "sshd(pam_unix)", "check pass; user unknown");
+    one_line("<13>Jun  9 06:06:20 combo syslogd 1.4.1: restart.", LP_LOG_SYSLOG_3164, "syslogd",
+             "* restart.");
+    one_line("- 1131566461 2005.11.09 dn228 Nov 9 12:01:01 dn228/dn228 crond[2915]: closed",
+             LP_LOG_SYSLOG_3164, "crond", "closed");
+    one_line("<34>1 2003-10-11T22:14:15.003Z host su 77 ID47 [x@1 a=\"b]\\]c\"] failed for lonvick",
+             LP_LOG_SYSLOG_5424, "su", "failed for lonvick");
+    one_line("2017-05-16 00:00:00.008 25746 INFO nova.api [req-1 a b] [instance: x] done in 5 s",
+             LP_LOG_LEVEL, "nova.api", "done in * s");
+    one_line("2015-07-29 17:41:44,747 - INFO  [QuorumPeer[myid=1]/0:0:2181:FastLeaderElection@774] "
+             "- Notification time out: 3200",
+             LP_LOG_LEVEL, "FastLeaderElection", "Notification time out: *");
+    one_line("17/06/09 20:10:40 INFO spark.SecurityManager: Changing view acls", LP_LOG_LEVEL,
+             "spark.SecurityManager", "Changing view acls");
+    one_line("03-17 16:13:38.819  1702  8671 D PowerManagerService: acquire lock=23, flags=0x1",
+             LP_LOG_LEVEL, "PowerManagerService", "acquire lock=* flags=*");
+    one_line("[10.30 16:49:06] chrome.exe - proxy:5070 close, 0 bytes", LP_LOG_LEVEL, "chrome.exe",
+             "* close, * bytes");
+    one_line("10.0.0.1 - - [17/May/2015:10:05:03 +0000] \"GET /a HTTP/1.1\" 200 12", LP_LOG_ACCESS,
+             "GET", "/a *");
+    one_line("[Sun Dec 04 04:47:44 2005] [error] mod_jk child in error state 6", LP_LOG_ACCESS,
+             "error", "mod_jk child in error state *");
+    one_line("{\"time\":1,\"logger\":\"db\",\"msg\":\"took 5 ms\",\"x\":{\"msg\":\"no\"}}",
+             LP_LOG_JSON, "db", "took * ms");
+    one_line("no form at all 7\r\n", LP_LOG_FREE, "", "no form at all *");
+}
+
+static void journal_entries(void **state)
+{
+    (void)state;
+    static const char text[] = "__CURSOR=a\nMESSAGE=Started x 1\nSYSLOG_IDENTIFIER=systemd\n\n"
+                               "__CURSOR=b\nSYSLOG_IDENTIFIER=cron\nMESSAGE=ran\n";
+    struct lp_log_states_config config = {0};
+    struct lp_log_lines lines = {0};
+    struct lp_log_states *states = read_as(text, strlen(text), 7, &config, &lines);
+    assert_int_equal(lp_log_states_format(states), LP_LOG_JOURNAL);
+    assert_int_equal(lines.count, 8);
+    assert_int_equal(lines.states[0], LP_LOG_NOTHING);
+    assert_string_equal(lp_log_states_get(states, lines.states[3]).tag, "systemd");
+    assert_string_equal(lp_log_states_get(states, lines.states[3]).text, "Started x *");
+    assert_string_equal(lp_log_states_get(states, lines.states[7]).text, "ran");
+    lp_log_lines_release(&lines);
+    lp_log_states_close(states);
+}
+
+static void cleanings(void **state)
+{
+    (void)state;
+    static const char line[] = "at 10 20 key=val a1=7 =x b=9=8 * 7 end5 é \xff\x01 .\n";
+    struct lp_log_states_config config = {.format = LP_LOG_FREE};
+    struct lp_log_lines lines = {0};
+    struct lp_log_states *states = read_as(line, strlen(line), 100, &config, &lines);
+    assert_string_equal(lp_log_states_get(states, lines.states[0]).text,
+                        "at * key=* * =x b=* * é ?? .");
+    // The template's own text is the same template.
+    char again[256];
+    snprintf(again, sizeof(again), "%s", lp_log_states_get(states, lines.states[0]).text);
+    assert_int_equal(lp_log_states_take(states, "", again), lines.states[0]);
+    assert_int_equal(lp_log_states_count(states), 1);
+    lp_log_states_close(states);
+    lines.count = 0;
+    config.cleaning = LP_LOG_NUMERALS;
+    states = read_as(line, strlen(line), 100, &config, &lines);
+    assert_string_equal(lp_log_states_get(states, lines.states[0]).text,
+                        "at key=val a= =x b== * end é ?? .");
+    lp_log_lines_release(&lines);
+    lp_log_states_close(states);
+}
+
+static void odd_lines(void **state)
+{
+    (void)state;
+    LP_OWNS_STR struct lp_str text = {0};
+    lp_str_add(&text, "one\n\n  \t \none\r\n");
+    for (int i = 0; i < 70000; i++)
+        lp_str_add_char(&text, 'x');
+    lp_str_add(&text, " tail\n");
+    lp_str_add_n(&text, "a\0b\n", 4);
+    lp_str_add(&text, "last");
+    struct lp_log_states_config config = {.format = LP_LOG_FREE};
+    struct lp_log_lines lines = {0};
+    struct lp_log_states *states = read_as(text.text, text.bytes, 1000, &config, &lines);
+    assert_int_equal(lines.count, 7);
+    assert_int_equal(lines.states[1], LP_LOG_NOTHING);
+    assert_int_equal(lines.states[2], LP_LOG_NOTHING);
+    assert_int_equal(lines.states[3], lines.states[0]); // CRLF changes nothing
+    assert_string_equal(lp_log_states_get(states, lines.states[5]).text, "a?b");
+    assert_string_equal(lp_log_states_get(states, lines.states[6]).text, "last");
+    assert_int_equal(lp_log_states_get(states, lines.states[0]).count, 2);
+    assert_int_equal(lp_log_states_get(states, lines.states[6]).example, 7);
+    lp_log_lines_release(&lines);
+    lp_log_states_close(states);
+}
+
+// The same states however the bytes are cut, and no new template when the log comes twice.
+static void cuts_and_doubling(void **state)
+{
+    (void)state;
+    LP_OWNS_STR struct lp_str text = {0};
+    struct lp_rng rng;
+    lp_rng_init(&rng, 5);
+    for (int i = 0; i < 1500; i++)
+        lp_str_printf(&text, "Jun 14 15:16:%02d host d%u[%d]: word%c w%u of x=%u%s\n", i % 60,
+                      (unsigned)lp_rng_below(&rng, 5), i, 'a' + (int)lp_rng_below(&rng, 20),
+                      (unsigned)lp_rng_below(&rng, 9), (unsigned)lp_rng_below(&rng, 99),
+                      i % 7 ? "" : " \xc3\xa4\x80");
+    static const size_t chunks[] = {1, 3, 64, 1000, 1 << 20};
+    struct lp_log_states_config config = {.with_keys = true};
+    struct lp_log_lines whole = {0};
+    struct lp_log_states *states = read_as(text.text, text.bytes, text.bytes, &config, &whole);
+    assert_int_equal(lp_log_states_format(states), LP_LOG_SYSLOG_3164);
+    size_t templates = lp_log_states_count(states);
+    for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+        struct lp_log_lines lines = {0};
+        struct lp_log_states *other = read_as(text.text, text.bytes, chunks[i], &config, &lines);
+        assert_int_equal(lines.count, whole.count);
+        assert_memory_equal(lines.states, whole.states, whole.count * sizeof(*whole.states));
+        assert_memory_equal(lines.keys, whole.keys, whole.count * sizeof(*whole.keys));
+        lp_log_lines_release(&lines);
+        lp_log_states_close(other);
+    }
+    lp_log_states_feed(states, text.text, text.bytes, &whole);
+    assert_int_equal(lp_log_states_count(states), templates);
+    assert_int_equal(whole.count, 3000);
+    assert_true(whole.keys[0] != whole.keys[1]);
+    assert_int_equal(whole.at_ms[1] - whole.at_ms[0], 1000);
+    lp_log_lines_release(&whole);
+    lp_log_states_close(states);
+}
+
+static void bounds_fold(void **state)
+{
+    (void)state;
+    LP_OWNS_STR struct lp_str text = {0};
+    for (int i = 0; i < 2000; i++)
+        lp_str_printf(&text, "Jun 14 15:16:01 host t%c: %c%c%c unlike all others\n", 'a' + i % 3,
+                      'a' + i % 26, 'a' + i / 26 % 26, 'a' + i / 676);
+    struct lp_log_states_config config = {.states_max = 100};
+    struct lp_log_lines lines = {0};
+    struct lp_log_states *states = read_as(text.text, text.bytes, 999, &config, &lines);
+    assert_true(lp_log_states_count(states) <= 100);
+    uint64_t counted = 0;
+    size_t others = 0;
+    for (size_t i = 0; i < lp_log_states_count(states); i++) {
+        counted += lp_log_states_get(states, (uint16_t)i).count;
+        others += lp_log_states_get(states, (uint16_t)i).is_other;
+    }
+    assert_int_equal(counted, 2000);
+    assert_true(others >= 1);
+    lp_log_lines_release(&lines);
+    lp_log_states_close(states);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(formats),           cmocka_unit_test(journal_entries),
+        cmocka_unit_test(cleanings),         cmocka_unit_test(odd_lines),
+        cmocka_unit_test(cuts_and_doubling), cmocka_unit_test(bounds_fold),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
