@@ -40,7 +40,7 @@ int lp_experiment_check(struct lp_cmd *cmd, int argc, char **argv)
     int status = LP_EXIT_DONE;
     for (int i = 1; i < argc; i++) {
         struct lp_experiment experiment;
-        int one = lp_experiment_file_read(cmd, argv[i], &experiment, NULL);
+        int one = lp_experiment_file_read(cmd, argv[i], NULL, &experiment, NULL);
         if (one != LP_EXIT_DONE)
             status = one;
         else if (!cmd->is_quiet && cmd->is_json)

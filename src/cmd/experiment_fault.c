@@ -53,7 +53,7 @@ static void details_take(struct lp_run *run)
     json_decref(answer);
 }
 
-static const char *request_make(struct lp_run *run, const struct lp_run_step *row)
+static const char *request_make(struct lp_run *run, const struct lp_run_step *row, uint32_t index)
 {
     const struct lp_experiment_step *step = row->step;
     json_t *body = json_pack("{s:s, s:s}", "target", row->target, "fault", step->fault);
@@ -66,7 +66,8 @@ static const char *request_make(struct lp_run *run, const struct lp_run_step *ro
     }
     if (!has_seed && step->kind == LP_EXPERIMENT_BREAK) {
         char seed[24];
-        snprintf(seed, sizeof(seed), "%u", (unsigned)(run->what.seed & 0xffffffff));
+        snprintf(seed, sizeof(seed), "%u",
+                 (unsigned)((run->what.seed * 1000 + index) & UINT32_MAX));
         json_object_set_new(options, "seed", json_string(seed));
     }
     json_object_set_new(body, "options", options);
@@ -88,7 +89,7 @@ void lp_run_break(struct lp_run *run, uint32_t index)
     size_t i;
     struct lp_err err;
     int64_t asked_ms = lp_run_now_ms();
-    struct lp_call_spec spec = {"POST", "/v1/faults", request_make(run, row)};
+    struct lp_call_spec spec = {"POST", "/v1/faults", request_make(run, row, index)};
     bool ends_daemon = strcmp(row->step->fault, "daemon-kill") == 0;
     if (lp_client_call(run->client, &spec, &answer, &err) < 0 && !ends_daemon) {
         lp_str_add(&row->text, err.text);
@@ -192,7 +193,12 @@ static void step_look(struct lp_run *run, uint32_t index)
             is_open = is_open || lp_run_is_fault_open(fault);
             continue;
         }
+        bool was_seen = !json_is_null(json_object_get(fault, "active"));
         is_bad = is_bad || strcmp(lp_json_text(fault, "status"), "failed") == 0;
+        if (!was_seen && strcmp(lp_json_text(fault, "status"), "healed") == 0) {
+            lp_str_add(&row->text, "it was over before its effect was seen; give it more time");
+            is_bad = true;
+        }
         is_open = is_open ||
                   (json_is_null(json_object_get(fault, "active")) && lp_run_is_fault_open(fault));
     }

@@ -14,30 +14,41 @@
 #include "base/own.h"
 #include "base/str.h"
 
-const char *const *lp_experiment_environment(struct lp_cmd *cmd)
+// "NAME=VALUE" in place of one of the same name, or behind all.
+static void setting_put(const char **all, size_t *count, const char *setting)
 {
-    size_t count = 0, kept = 0;
+    size_t bytes = strcspn(setting, "=") + 1;
+    for (size_t i = 0; i < *count; i++) {
+        if (strncmp(all[i], setting, bytes) == 0) {
+            all[i] = setting;
+            return;
+        }
+    }
+    all[(*count)++] = setting;
+}
+
+const char *const *lp_experiment_environment(struct lp_cmd *cmd, const struct lp_pairs *above)
+{
+    size_t count = 0, more = above ? above->count : 0;
     while (environ[count])
         count++;
-    const char **all = lp_arena_new_array(cmd->arena, const char *, count + cmd->given_count + 1);
-    for (size_t i = 0; i < count; i++) {
-        bool is_replaced = false;
-        size_t bytes = strcspn(environ[i], "=");
-        for (size_t k = 0; k < cmd->given_count; k++)
-            is_replaced = is_replaced || (strcmp(cmd->given[k].option->name, "set") == 0 &&
-                                          strncmp(cmd->given[k].value, environ[i], bytes + 1) == 0);
-        if (!is_replaced)
-            all[kept++] = environ[i];
-    }
+    const char **all =
+        lp_arena_new_array(cmd->arena, const char *, count + cmd->given_count + more + 1);
+    for (size_t i = 0; i < count; i++)
+        all[i] = environ[i];
     for (size_t k = 0; k < cmd->given_count; k++)
         if (strcmp(cmd->given[k].option->name, "set") == 0)
-            all[kept++] = cmd->given[k].value;
+            setting_put(all, &count, cmd->given[k].value);
+    for (size_t i = 0; i < more; i++)
+        setting_put(
+            all, &count,
+            lp_arena_printf(cmd->arena, "%s=%s", above->items[i].key, above->items[i].value));
     return all;
 }
 
-static struct lp_pairs variables_of(struct lp_cmd *cmd)
+static struct lp_pairs variables_of(struct lp_cmd *cmd, const struct lp_pairs *above)
 {
-    const char *const *all = lp_experiment_environment(cmd);
+    const char *const *all = lp_experiment_environment(cmd, above);
     struct lp_pairs pairs = {0};
     size_t count = 0;
     while (all[count])
@@ -62,7 +73,7 @@ LP_MUST_CHECK static int settings_check(struct lp_cmd *cmd)
     return 0;
 }
 
-int lp_experiment_file_read(struct lp_cmd *cmd, const char *path,
+int lp_experiment_file_read(struct lp_cmd *cmd, const char *path, const struct lp_pairs *above,
                             struct lp_experiment *ret_experiment, const char **ret_sha256)
 {
     LP_OWNS_STR struct lp_str text = {0};
@@ -74,7 +85,7 @@ int lp_experiment_file_read(struct lp_cmd *cmd, const char *path,
         lp_cmd_fail(cmd, &cmd->err);
         return LP_EXIT_USAGE;
     }
-    struct lp_pairs variables = variables_of(cmd);
+    struct lp_pairs variables = variables_of(cmd, above);
     const char *absolute = path;
     if (path[0] != '/' && getcwd(folder, sizeof(folder)))
         absolute = lp_arena_printf(cmd->arena, "%s/%s", folder, path);

@@ -53,6 +53,7 @@ struct lp_run_stage {
 
 struct lp_run_what { // what one run is about
     const struct lp_experiment *experiment;
+    const char *name;               // of the variant
     const char *infra, *descriptor; // descriptor NULL: it runs already, or none is needed
     const char *folder;             // where records go
     unsigned number, variant, repetition;

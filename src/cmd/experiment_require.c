@@ -62,13 +62,22 @@ static const char *one_unmet(struct lp_arena *arena, const struct lp_experiment_
     }
 }
 
-const char *lp_run_unmet(struct lp_run *run)
+static const char *any_unmet(struct lp_arena *arena,
+                             const struct lp_experiment_requirements *requires)
 {
-    const struct lp_experiment *experiment = run->what.experiment;
-    for (size_t i = 0; i < experiment->require_count; i++) {
-        const char *unmet = one_unmet(run->cmd->arena, &experiment->requires[i]);
+    for (size_t i = 0; i < requires->count; i++) {
+        const char *unmet = one_unmet(arena, &requires->items[i]);
         if (unmet)
             return unmet;
     }
     return NULL;
+}
+
+const char *lp_run_unmet(struct lp_run *run)
+{
+    const struct lp_experiment *experiment = run->what.experiment;
+    const char *unmet = any_unmet(run->cmd->arena, &experiment->requires);
+    if (!unmet && experiment->compare_count)
+        unmet = any_unmet(run->cmd->arena, &experiment->compare[run->what.variant].requires);
+    return unmet;
 }

@@ -86,7 +86,7 @@ static void folder_choose(struct series *series)
     const char *out = lp_option_value(cmd, "out");
     char folder[4096];
     series->id = id_make(cmd, series->experiment.title, lp_run_now_ms());
-    bool has_infra = series->experiment.infrastructure || series->experiment.compare.count;
+    bool has_infra = series->experiment.infrastructure || series->experiment.compare_count;
     const char *kept = has_infra ? lp_arena_printf(cmd->arena, "%s/experiments", cmd->root)
                                  : lp_experiment_folder(cmd);
     series->folder = out ? out : lp_arena_printf(cmd->arena, "%s/%s", kept, series->id);
@@ -114,25 +114,27 @@ static int variant_find(struct series *series, const char *text, struct lp_run_w
     }
     const char *slash = text ? strrchr(text, '/') : NULL;
     const char *name = slash ? slash + 1 : text ? text : "-";
+    if (!what->name)
+        what->name = lp_arena_text_n(cmd->arena, name, strcspn(name, what->descriptor ? "." : ""));
     json_array_append_new(series->variants,
-                          json_pack("{s:s#, s:s?, s:s?, s:s?}", "name", name,
-                                    (int)strcspn(name, what->descriptor ? "." : ""),
-                                    "infrastructure", what->infra, "descriptor", what->descriptor,
-                                    "sha256", sha256));
+                          json_pack("{s:s, s:s?, s:s?, s:s?}", "name", what->name, "infrastructure",
+                                    what->infra, "descriptor", what->descriptor, "sha256", sha256));
     return LP_EXIT_DONE;
 }
 
+// The worst of the runs; those that were skipped count only when nothing else was run.
 static const char *worst(const json_t *runs)
 {
     size_t i;
     const json_t *run;
-    int found = LP_TRIAL_PASSED;
+    int found = -1;
     json_array_foreach (runs, i, run) {
         for (int k = LP_TRIAL_PASSED; k <= LP_TRIAL_ABORTED; k++)
-            if (k > found && strcmp(lp_json_text(run, "status"), lp_trial_status_words[k]) == 0)
+            if (strcmp(lp_json_text(run, "status"), lp_trial_status_words[k]) == 0 &&
+                (k > found || found == LP_TRIAL_SKIPPED) && (k != LP_TRIAL_SKIPPED || found < 0))
                 found = k;
     }
-    return lp_trial_status_words[found];
+    return lp_trial_status_words[found < 0 ? LP_TRIAL_SKIPPED : found];
 }
 
 static json_t *reasons_of(struct lp_cmd *cmd, const json_t *runs)
@@ -205,25 +207,49 @@ LP_MUST_CHECK static int all_run(struct series *series, const struct lp_run_what
     return 0;
 }
 
+// A variant with settings of its own is the whole file read with them.
+static int variant_make(struct series *series, unsigned v, struct lp_run_what *what)
+{
+    struct lp_cmd *cmd = series->cmd;
+    const struct lp_experiment *experiment = &series->experiment;
+    const struct lp_experiment_variant *variant =
+        experiment->compare_count ? &experiment->compare[v] : NULL;
+    const struct lp_pairs *set = variant && variant->set.count ? &variant->set : NULL;
+    const char *text = variant                      ? variant->infrastructure
+                       : experiment->infrastructure ? experiment->infrastructure
+                                                    : cmd->infra;
+    *what = (struct lp_run_what){
+        .experiment = experiment,
+        .name = variant ? variant->name : NULL,
+        .folder = series->folder,
+        .is_interactive = lp_option_is_given(cmd, "interactive"),
+        .is_kept = lp_option_is_given(cmd, "keep"),
+        .environment = lp_experiment_environment(cmd, set),
+    };
+    if (set) {
+        struct lp_experiment *own = lp_arena_new(cmd->arena, struct lp_experiment);
+        int status = lp_experiment_file_read(cmd, series->path, set, own, NULL);
+        if (status != LP_EXIT_DONE)
+            return status;
+        what->experiment = own;
+    }
+    // The descriptor's name may depend on the settings.
+    const char *const *own_environment = (const char *const *)environ;
+    environ = (char **)(uintptr_t)what->environment;
+    int status = variant_find(series, text, what);
+    environ = (char **)(uintptr_t)own_environment;
+    return status;
+}
+
 static int series_run(struct series *series)
 {
     struct lp_cmd *cmd = series->cmd;
     const struct lp_experiment *experiment = &series->experiment;
-    unsigned count = experiment->compare.count ? (unsigned)experiment->compare.count : 1;
+    unsigned count = experiment->compare_count ? (unsigned)experiment->compare_count : 1;
     struct lp_run_what *variants = lp_arena_new_array(cmd->arena, struct lp_run_what, count);
     int64_t began_ms = lp_run_now_ms();
     for (unsigned v = 0; v < count; v++) {
-        variants[v] = (struct lp_run_what){
-            .experiment = experiment,
-            .folder = series->folder,
-            .is_interactive = lp_option_is_given(cmd, "interactive"),
-            .is_kept = lp_option_is_given(cmd, "keep"),
-            .environment = lp_experiment_environment(cmd),
-        };
-        const char *text = experiment->compare.count    ? experiment->compare.items[v]
-                           : experiment->infrastructure ? experiment->infrastructure
-                                                        : cmd->infra;
-        int status = variant_find(series, text, &variants[v]);
+        int status = variant_make(series, v, &variants[v]);
         if (status != LP_EXIT_DONE)
             return status;
     }
@@ -253,11 +279,7 @@ int lp_experiment_run(struct lp_cmd *cmd, int argc, char **argv)
 {
     struct series series = {.cmd = cmd, .path = argv[1]};
     (void)argc;
-    // What ${NAME} stands for holds in the descriptor, too.
-    int status = lp_experiment_file_read(cmd, argv[1], &series.experiment, &series.sha256);
-    for (size_t i = 0; status == LP_EXIT_DONE && i < cmd->given_count; i++)
-        if (strcmp(cmd->given[i].option->name, "set") == 0)
-            putenv(lp_arena_text(cmd->arena, cmd->given[i].value));
+    int status = lp_experiment_file_read(cmd, argv[1], NULL, &series.experiment, &series.sha256);
     if (status == LP_EXIT_DONE)
         status = options_take(&series);
     if (status != LP_EXIT_DONE)

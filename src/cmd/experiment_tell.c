@@ -38,12 +38,8 @@ void lp_run_tell_begin(struct lp_run *run)
     if (!is_told(run))
         return;
     printf("%s", experiment->title);
-    if (experiment->repeat > 1 || experiment->compare.count)
-        printf(" (run %u: %s, repetition %u)", what->number,
-               what->descriptor ? what->descriptor
-               : what->infra    ? what->infra
-                                : "-",
-               what->repetition);
+    if (experiment->repeat > 1 || experiment->compare_count)
+        printf(" (run %u: %s, repetition %u)", what->number, what->name, what->repetition);
     printf("\n");
     fflush(stdout);
 }

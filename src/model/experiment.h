@@ -182,15 +182,27 @@ struct lp_experiment_requirement {
     uint64_t bytes;
 };
 
+struct lp_experiment_requirements {
+    struct lp_experiment_requirement *items;
+    size_t count;
+};
+
+struct lp_experiment_variant { // one of those that are compared
+    const char *name;          // NULL: follows from the infrastructure
+    const char *infrastructure;
+    struct lp_experiment_requirements requires; // of this one alone
+    struct lp_pairs set;                        // what ${NAME} stands for in this one
+};
+
 struct lp_experiment {
     const char *title, *description; // description may be NULL
     const char *path;
     bool is_chaos_toolkit;
     const char *source;         // the whole file as JSON
     const char *infrastructure; // a file or the name of a running one; NULL: none is needed
-    struct lp_texts compare;    // descriptors
-    struct lp_experiment_requirement *requires;
-    size_t require_count;
+    struct lp_experiment_variant *compare;
+    size_t compare_count;
+    struct lp_experiment_requirements requires;
     struct lp_experiment_checks steady; // before and after
     uint32_t steady_for_ms, steady_within_ms;
     bool has_load;

@@ -182,20 +182,6 @@ static void infrastructure_read(struct lp_reader *reader, struct lp_yaml_node *n
     ((struct lp_experiment *)into)->infrastructure = infrastructure_resolve(reader, node);
 }
 
-static void compare_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
-{
-    struct lp_experiment *experiment = into;
-    if (!lp_is_sequence(reader, node, "compare"))
-        return;
-    if (node->count < 2 || node->count > LP_EXPERIMENT_LIST_MAX)
-        lp_mistake_at(reader, node, "compare at least two descriptors: [a.yaml, b.yaml]");
-    for (size_t i = 0; i < node->count && i < LP_EXPERIMENT_LIST_MAX; i++) {
-        const char *text = infrastructure_resolve(reader, node->items[i]);
-        if (text)
-            lp_texts_add(reader->arena, &experiment->compare, text);
-    }
-}
-
 static void requirement_value_read(struct lp_reader *reader, struct lp_yaml_node *node,
                                    struct lp_experiment_requirement *requirement)
 {
@@ -213,21 +199,20 @@ static void requirement_value_read(struct lp_reader *reader, struct lp_yaml_node
         lp_parse_word(reader, node, lp_fault_words + 1, LP_FAULT_KINDS - 1);
 }
 
-static void requires_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
+static void requirements_read(struct lp_reader *reader, struct lp_yaml_node *node,
+                              struct lp_experiment_requirements *requires)
 {
-    struct lp_experiment *experiment = into;
     if (!lp_is_sequence(reader, node, "requires"))
         return;
     if (node->count > LP_EXPERIMENT_LIST_MAX) {
         lp_mistake_at(reader, node, "at most %d of them", LP_EXPERIMENT_LIST_MAX);
         return;
     }
-    experiment->requires =
+    requires->items =
         lp_arena_new_array(reader->arena, struct lp_experiment_requirement, node->count + 1);
     for (size_t i = 0; i < node->count; i++) {
         struct lp_yaml_node *item = node->items[i];
-        struct lp_experiment_requirement *requirement =
-            &experiment->requires[experiment->require_count];
+        struct lp_experiment_requirement *requirement = &requires->items[requires->count];
         if (!lp_is_mapping(reader, item, "a requirement"))
             continue;
         int kind = lp_experiment_kind_find(reader, item, "a requirement", requirement_words,
@@ -238,8 +223,63 @@ static void requires_read(struct lp_reader *reader, struct lp_yaml_node *node, v
             lp_mistake_at(reader, item, "a requirement has one key");
         requirement->kind = (enum lp_experiment_requirement_kind)kind;
         requirement_value_read(reader, lp_yaml_find(item, requirement_words[kind]), requirement);
-        experiment->require_count++;
+        requires->count++;
     }
+}
+
+static void requires_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
+{
+    requirements_read(reader, node, &((struct lp_experiment *)into)->requires);
+}
+
+static void variant_name_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
+{
+    ((struct lp_experiment_variant *)into)->name = lp_parse_text(reader, node);
+}
+
+static void variant_descriptor_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
+{
+    ((struct lp_experiment_variant *)into)->infrastructure = infrastructure_resolve(reader, node);
+}
+
+static void variant_requires_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
+{
+    requirements_read(reader, node, &((struct lp_experiment_variant *)into)->requires);
+}
+
+static void variant_set_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
+{
+    lp_parse_pairs(reader, node, &((struct lp_experiment_variant *)into)->set);
+}
+
+// compare: [a.yaml, {name: b, descriptor: b.yaml, requires: [...]}]
+static void compare_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
+{
+    static const struct lp_key keys[] = {{"name", variant_name_read, 0},
+                                         {"descriptor", variant_descriptor_read, 0},
+                                         {"requires", variant_requires_read, 0},
+                                         {"set", variant_set_read, 0}};
+    static const struct lp_schema schema = {"one that is compared", keys, LP_COUNT(keys), NULL, 0};
+    struct lp_experiment *experiment = into;
+    if (!lp_is_sequence(reader, node, "compare"))
+        return;
+    if (node->count < 2 || node->count > LP_EXPERIMENT_LIST_MAX) {
+        lp_mistake_at(reader, node, "compare at least two descriptors: [a.yaml, b.yaml]");
+        return;
+    }
+    experiment->compare =
+        lp_arena_new_array(reader->arena, struct lp_experiment_variant, node->count);
+    for (size_t i = 0; i < node->count; i++) {
+        struct lp_experiment_variant *variant = &experiment->compare[i];
+        if (node->items[i]->kind != LP_YAML_MAPPING) {
+            variant->infrastructure = infrastructure_resolve(reader, node->items[i]);
+            continue;
+        }
+        lp_schema_read(reader, &schema, node->items[i], variant);
+        if (!lp_yaml_find(node->items[i], "descriptor"))
+            lp_mistake_at(reader, node->items[i], "'descriptor' is missing");
+    }
+    experiment->compare_count = node->count;
 }
 
 static void steady_checks_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
@@ -386,7 +426,7 @@ static void whole_check(struct lp_reader *reader, const struct lp_yaml_node *roo
         lp_mistake_at(reader, root, "'title' is missing");
     if (!lp_yaml_find(root, "stages"))
         lp_mistake_at(reader, root, "'stages' is missing: what is set up, broken and healed");
-    if (experiment->infrastructure && experiment->compare.count)
+    if (experiment->infrastructure && experiment->compare_count)
         lp_mistake_at(reader, lp_yaml_find(root, "compare"),
                       "either 'infrastructure' or 'compare', which names several");
     if (!lp_yaml_find(root, "steady_state") && lp_yaml_find(root, "stages"))
