@@ -89,29 +89,6 @@ enum lp_log_format lp_log_format_detect(const char *bytes, size_t count)
 
 // Steps along a line.
 
-void lp_span_skip(struct lp_span *rest, size_t bytes)
-{
-    rest->at += bytes;
-    rest->bytes -= bytes;
-}
-
-void lp_span_skip_blanks(struct lp_span *rest)
-{
-    while (rest->bytes > 0 && (*rest->at == ' ' || *rest->at == '\t'))
-        lp_span_skip(rest, 1);
-}
-
-struct lp_span lp_span_token(struct lp_span *rest)
-{
-    lp_span_skip_blanks(rest);
-    size_t bytes = 0;
-    while (bytes < rest->bytes && rest->at[bytes] != ' ' && rest->at[bytes] != '\t')
-        bytes++;
-    struct lp_span token = {rest->at, bytes};
-    lp_span_skip(rest, bytes);
-    return token;
-}
-
 bool lp_span_is(struct lp_span span, const char *text)
 {
     return strlen(text) == span.bytes && memcmp(span.at, text, span.bytes) == 0;

@@ -26,6 +26,22 @@ static int number_of(struct lp_span token, int most)
     return token.bytes > 0 && number <= most ? number : -1;
 }
 
+// "Jun 14 15:16:01 " where it mostly is: at the beginning, in its fixed columns.
+static bool date_take(struct lp_span *rest, int64_t *ret_at_ms)
+{
+    const char *at = rest->at;
+    if (rest->bytes < 16 || at[3] != ' ' || at[6] != ' ' || at[15] != ' ')
+        return false;
+    int month = month_of((struct lp_span){at, 3});
+    int day = number_of((struct lp_span){at[4] == ' ' ? at + 5 : at + 4, at[4] == ' ' ? 1 : 2}, 31);
+    int day_ms = lp_log_time_of_day((struct lp_span){at + 7, 8});
+    if (!month || day <= 0 || day_ms < 0)
+        return false;
+    *ret_at_ms = lp_log_time(-1, month, day, day_ms);
+    lp_span_skip(rest, 15);
+    return true;
+}
+
 // "Jun 14 15:16:01", or the same behind a few other tokens (a label, a number, a date, a node).
 static bool date_find(struct lp_span *rest, int64_t *ret_at_ms)
 {
@@ -59,13 +75,14 @@ bool lp_log_split_syslog(struct lp_span line, struct lp_log_head *ret_head)
     *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     struct lp_span rest = line;
     priority_skip(&rest);
-    if (!date_find(&rest, &ret_head->at_ms))
+    if (!date_take(&rest, &ret_head->at_ms) && !date_find(&rest, &ret_head->at_ms))
         return false;
     if (lp_span_token(&rest).bytes == 0) // the host
         return false;
     lp_span_skip_blanks(&rest);
     size_t bytes = 0;
-    while (bytes < rest.bytes && !strchr(" \t:[", rest.at[bytes]))
+    while (bytes < rest.bytes && rest.at[bytes] != ' ' && rest.at[bytes] != ':' &&
+           rest.at[bytes] != '[' && rest.at[bytes] != '\t')
         bytes++;
     ret_head->tag = (struct lp_span){rest.at, bytes};
     lp_span_skip(&rest, bytes);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "logs/logs.h"
 
@@ -30,12 +31,29 @@ lp_log_split *lp_log_split_of(enum lp_log_format format);
 // Which format fits most of the lines in bytes (whole lines)? FREE when none fits three of five.
 enum lp_log_format lp_log_format_detect(const char *bytes, size_t count);
 
-// Small steps along a line.
-struct lp_span
-lp_span_token(struct lp_span *rest); // up to the next blank; blanks are skipped first
+// Small steps along a line, taken many times a line: here, so that they can be woven in.
+static inline void lp_span_skip(struct lp_span *rest, size_t bytes)
+{
+    rest->at += bytes;
+    rest->bytes -= bytes;
+}
+static inline void lp_span_skip_blanks(struct lp_span *rest)
+{
+    while (rest->bytes > 0 && (*rest->at == ' ' || *rest->at == '\t'))
+        lp_span_skip(rest, 1);
+}
+// Up to the next blank; blanks are skipped first.
+static inline struct lp_span lp_span_token(struct lp_span *rest)
+{
+    lp_span_skip_blanks(rest);
+    size_t bytes = 0;
+    while (bytes < rest->bytes && rest->at[bytes] != ' ' && rest->at[bytes] != '\t')
+        bytes++;
+    struct lp_span token = {rest->at, bytes};
+    lp_span_skip(rest, bytes);
+    return token;
+}
 bool lp_span_is(struct lp_span span, const char *text);
-void lp_span_skip(struct lp_span *rest, size_t bytes);
-void lp_span_skip_blanks(struct lp_span *rest);
 // Milliseconds since 1970, UTC; month from 1. A year below 0 is taken for 1970.
 int64_t lp_log_time(int year, int month, int day, int day_ms);
 // "15:16:01", with ".123" or ",123"; -1: not a time of day.
@@ -43,15 +61,41 @@ int lp_log_time_of_day(struct lp_span token);
 
 // Templates.
 // A number for the cleaned text: equal templates have equal numbers, and so has the template's own
-// text when it is cleaned again. is_plain: no byte had to be replaced.
-uint64_t lp_log_text_hash(struct lp_span text, enum lp_log_cleaning cleaning);
+// text when it is cleaned again. ret_is_plain: as lp_log_text_is_plain.
+struct lp_log_text {
+    struct lp_span span;
+    bool is_padded; // LP_LOG_PADDING bytes behind it may be read, whatever they are
+};
+uint64_t lp_log_text_hash(struct lp_log_text text, enum lp_log_cleaning cleaning,
+                          bool *ret_is_plain);
 // Append the cleaned text.
 void lp_log_text_clean(struct lp_span text, enum lp_log_cleaning cleaning, struct lp_str *ret_text);
 // Append the text with every control byte and every byte that is not UTF-8 as '?'.
 void lp_log_text_mend(struct lp_span text, struct lp_str *ret_text);
 // Has it bytes to be mended? (Other than plain ASCII: perhaps.)
 bool lp_log_text_is_plain(struct lp_span text);
-uint64_t lp_log_hash_bytes(const char *bytes, size_t count);
-uint64_t lp_log_hash_mix(uint64_t hash, uint64_t word);
 
-enum { LP_LOG_TEXT_BYTES = 512 }; // of a text: what makes up its template
+#define LP_LOG_STAR_HASH UINT64_C(0x9e3779b97f4a7c15) // of the token "*"
+// Source of the constants: Fibonacci hashing; the step is the finish of MurmurHash3 (Appleby).
+static inline uint64_t lp_log_hash_mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+    return hash ^ hash >> 32;
+}
+static inline uint64_t lp_log_hash_bytes(const char *bytes, size_t count)
+{
+    uint64_t hash = count * LP_LOG_STAR_HASH, word;
+    for (; count >= 8; bytes += 8, count -= 8) {
+        memcpy(&word, bytes, 8);
+        hash = lp_log_hash_mix(hash, word);
+    }
+    word = 0;
+    if (count)
+        memcpy(&word, bytes, count);
+    return lp_log_hash_mix(hash, word);
+}
+
+enum {
+    LP_LOG_TEXT_BYTES = 512, // of a text: what makes up its template
+    LP_LOG_PADDING = 64,
+};

@@ -162,11 +162,11 @@ static uint16_t state_add(struct lp_log_states *states, uint32_t tag_id, struct 
     return state;
 }
 
-// tag and text are plain.
-static uint16_t state_of(struct lp_log_states *states, struct lp_span tag, struct lp_span text)
+// tag and text are plain; text_hash is of the text.
+static uint16_t state_of(struct lp_log_states *states, struct lp_span tag, struct lp_span text,
+                         uint64_t text_hash)
 {
-    uint64_t tag_hash = lp_log_hash_bytes(tag.at, tag.bytes);
-    uint64_t hash = state_hash(tag_hash, lp_log_text_hash(text, states->config.cleaning));
+    uint64_t hash = state_hash(lp_log_hash_bytes(tag.at, tag.bytes), text_hash);
     struct slot *slot = slot_find(states, hash);
     if (slot->state_plus_one)
         return (uint16_t)(slot->state_plus_one - 1);
@@ -178,7 +178,11 @@ uint16_t lp_log_states_take(struct lp_log_states *states, const char *tag, const
     struct lp_span tag_span = {tag, strlen(tag)};
     if (is_other_text(text))
         return other_of(states, tag_find(states, tag_span));
-    return state_of(states, tag_span, (struct lp_span){text, strlen(text)});
+    struct lp_span span = {text, strlen(text)};
+    bool is_plain;
+    return state_of(
+        states, tag_span, span,
+        lp_log_text_hash((struct lp_log_text){span, false}, states->config.cleaning, &is_plain));
 }
 
 size_t lp_log_states_count(const struct lp_log_states *states)
@@ -240,7 +244,8 @@ static bool is_blank(struct lp_span line)
     return true;
 }
 
-static void line_read(struct lp_log_states *states, struct lp_span line, struct lp_log_lines *lines)
+static void line_read(struct lp_log_states *states, struct lp_span line, bool is_padded,
+                      struct lp_log_lines *lines)
 {
     struct lp_log_head head = {.text = line, .at_ms = INT64_MIN};
     if (states->split && !states->split(line, &head))
@@ -252,15 +257,20 @@ static void line_read(struct lp_log_states *states, struct lp_span line, struct 
         return;
     }
     struct lp_span tag = head.tag, text = head.text;
-    if (!lp_log_text_is_plain(text) || !lp_log_text_is_plain(tag)) {
+    bool is_plain;
+    uint64_t text_hash =
+        lp_log_text_hash((struct lp_log_text){text, is_padded}, states->config.cleaning, &is_plain);
+    if (!is_plain || !lp_log_text_is_plain(tag)) {
         lp_str_clear(&states->mended);
         lp_log_text_mend(tag, &states->mended);
         size_t tag_bytes = states->mended.bytes;
         lp_log_text_mend(text, &states->mended);
         tag = (struct lp_span){lp_str_text(&states->mended), tag_bytes};
         text = (struct lp_span){tag.at + tag_bytes, states->mended.bytes - tag_bytes};
+        text_hash =
+            lp_log_text_hash((struct lp_log_text){text, false}, states->config.cleaning, &is_plain);
     }
-    line_put(states, lines, state_of(states, tag, text), &head);
+    line_put(states, lines, state_of(states, tag, text, text_hash), &head);
 }
 
 // An entry of the journal: fields, then a blank line, which stands for the entry.
@@ -289,7 +299,8 @@ static void field_read(struct lp_log_states *states, struct lp_span line,
     line_put(states, lines, state, NULL);
 }
 
-static void line_take(struct lp_log_states *states, struct lp_span line, struct lp_log_lines *lines)
+static void line_take(struct lp_log_states *states, struct lp_span line, bool is_padded,
+                      struct lp_log_lines *lines)
 {
     if (line.bytes && line.at[line.bytes - 1] == '\r')
         line.bytes--;
@@ -298,7 +309,7 @@ static void line_take(struct lp_log_states *states, struct lp_span line, struct 
     if (states->format == LP_LOG_JOURNAL)
         field_read(states, line, lines);
     else
-        line_read(states, line, lines);
+        line_read(states, line, is_padded, lines);
 }
 
 // Whole lines; returns what is left behind the last newline.
@@ -307,7 +318,8 @@ static size_t lines_take(struct lp_log_states *states, const char *bytes, size_t
 {
     const char *at = bytes, *end = bytes + count, *newline;
     while (at < end && (newline = memchr(at, '\n', (size_t)(end - at)))) {
-        line_take(states, (struct lp_span){at, (size_t)(newline - at)}, lines);
+        line_take(states, (struct lp_span){at, (size_t)(newline - at)},
+                  end - newline > LP_LOG_PADDING, lines);
         at = newline + 1;
     }
     return (size_t)(end - at);
@@ -343,7 +355,8 @@ static void known_feed(struct lp_log_states *states, const char *bytes, size_t c
         rest_keep(states, bytes, part);
         if (!newline)
             return;
-        line_take(states, (struct lp_span){lp_str_text(&states->hold), states->hold.bytes}, lines);
+        line_take(states, (struct lp_span){lp_str_text(&states->hold), states->hold.bytes}, false,
+                  lines);
         lp_str_clear(&states->hold);
         states->is_skipping = false;
         bytes += part + 1;
@@ -376,7 +389,7 @@ void lp_log_states_end(struct lp_log_states *states, struct lp_log_lines *ret_li
     if (states->format == LP_LOG_AUTO)
         format_choose(states, ret_lines);
     if (states->hold.bytes || states->is_skipping)
-        line_take(states, (struct lp_span){lp_str_text(&states->hold), states->hold.bytes},
+        line_take(states, (struct lp_span){lp_str_text(&states->hold), states->hold.bytes}, false,
                   ret_lines);
     lp_str_clear(&states->hold);
     states->is_skipping = false;
