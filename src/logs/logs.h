@@ -90,6 +90,8 @@ void lp_log_states_end(struct lp_log_states *states, struct lp_log_lines *ret_li
 size_t lp_log_states_count(const struct lp_log_states *states);
 struct lp_log_template lp_log_states_get(const struct lp_log_states *states, uint16_t state);
 enum lp_log_format lp_log_states_format(const struct lp_log_states *states);
+// Between two files: the lines to come have this format; LP_LOG_AUTO finds it out anew.
+void lp_log_states_format_set(struct lp_log_states *states, enum lp_log_format format);
 // The state of a template given by tag and text (as a model file has them); made when absent, with
 // count 0. LP_LOG_NOTHING never comes back: past states_max it is the tag's "other".
 uint16_t lp_log_states_take(struct lp_log_states *states, const char *tag, const char *text);
@@ -185,6 +187,114 @@ void lp_log_stream_close(struct lp_log_stream *stream);
 // lines.
 bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,
                         struct lp_log_verdict *ret_unexpected, struct lp_log_verdict *ret_missing);
+// The same when lines of several logs come mixed: each source (numbered from 0, without gaps) is a
+// sequence of its own, its lines counted by themselves; all of them share the model.
+bool lp_log_stream_step_of(struct lp_log_stream *stream, size_t source, uint16_t state,
+                           struct lp_log_verdict *ret_unexpected,
+                           struct lp_log_verdict *ret_missing);
+
+// ---- anomalies put into a log on purpose, and what of them is found (inject.c, evaluate.c)
+
+struct lp_log_inject_config {
+    size_t insert, delete;
+    uint64_t seed;
+    bool is_hard; // S3 and the default: rare types are inserted (drawn evenly over the types), lines
+                  // that are expected are deleted. Hard: types as frequent as they are, any line
+    const uint16_t *more; // [more_count] further types to draw from, besides those of the log
+    size_t more_count;
+};
+struct lp_log_edit { // insert a line of `state` before the line at `at` (from 0), or delete that
+    size_t at;
+    bool is_insertion;
+    uint16_t state;
+};
+// Choose where: at least 4 lines apart, never at the edges. ret_edits: [insert + delete], by place.
+// A deletion takes a line whose probability behind the line before it is at least 1/2 and which
+// differs from both neighbours, any line if fewer than 30 are such. LP_EINPUT: the log is too short.
+// Source: S3 5.1; the choice of lines: docs/logs.md.
+LP_MUST_CHECK int lp_log_inject(const struct lp_log_lines *lines,
+                                const struct lp_log_inject_config *config,
+                                struct lp_log_edit *ret_edits, struct lp_err *err);
+// Carry the edits out. ret_truth: [2 * insert + delete] 1-based numbers of lines of the new log,
+// ascending: an inserted line and the one before it, the line before a gap. Inserted lines have no
+// key. ret_lines: {0}; the caller releases it. Returns how many truths there are.
+size_t lp_log_inject_apply(const struct lp_log_lines *lines, const struct lp_log_edit *edits,
+                           size_t edit_count, struct lp_log_lines *ret_lines, uint64_t *ret_truth);
+
+enum lp_log_damage { LP_LOG_INSERTIONS, LP_LOG_DELETIONS, LP_LOG_BOTH, LP_LOG_DAMAGES };
+const char *lp_log_damage_word(enum lp_log_damage damage); // "insertions", ...
+// How alike the log that was trained on and the one that is tested are.
+enum lp_log_pairing {
+    LP_LOG_SAME_WINDOW,  // the very window, before it was damaged
+    LP_LOG_OTHER_PERIOD, // another window of the same log
+    LP_LOG_OTHER_LOG,
+    LP_LOG_PAIRINGS
+};
+const char *lp_log_pairing_word(enum lp_log_pairing pairing);
+
+struct lp_log_window { // a stretch of a log; windows of one log have the same `lines`
+    const struct lp_log_lines *lines;
+    size_t first, count;
+};
+struct lp_log_figure { // of many trials, in millionths; the deviation is the sample's
+    uint64_t trials, sum, squares;
+};
+uint32_t lp_log_figure_mean(const struct lp_log_figure *figure);
+uint32_t lp_log_figure_deviation(const struct lp_log_figure *figure);
+
+struct lp_log_evaluate_config {
+    const struct lp_log_window *train, *test;
+    size_t train_count, test_count;
+    size_t insert, delete; // of one trial; BOTH: both
+    uint32_t repeats;      // trials of one pairing, each with other anomalies
+    uint64_t seed;
+    enum lp_log_cleaning cleaning; // of the table
+    bool is_hard, is_streaming, with_keys;
+};
+struct lp_log_evaluation {
+    struct lp_log_result {
+        struct lp_log_figure p_at_10; // of the ten highest: share that are true
+        struct lp_log_figure r_at_r;  // of as many as there are truths: share that are true
+    } results[LP_LOG_PAIRINGS][LP_LOG_DAMAGES][LP_LOG_LISTS];
+};
+// S3's experiment: train on each window, damage each window, count what is found in each list.
+// states: the table that all windows' lines are of. LP_EINPUT: a window is too short.
+LP_MUST_CHECK int lp_log_evaluate(const struct lp_log_states *states,
+                                  const struct lp_log_evaluate_config *config,
+                                  struct lp_log_evaluation *ret_evaluation, struct lp_err *err);
+
+// ---- files that grow (follow.c)
+
+// Follows files and all files of folders, across rotation by renaming and by truncation. Memory is
+// bounded: one block, and at most a line for each file.
+struct lp_log_follow;
+enum { LP_LOG_FOLLOW_MAX = 1024 }; // files at a time
+struct lp_log_follow_config {
+    bool from_end;  // of files that are there at the first look; others are read from their start
+    bool is_polling; // do without inotify
+    const char *suffix; // of files of folders, or NULL: ".log"
+};
+struct lp_log_follow *lp_log_follow_open(const struct lp_log_follow_config *config);
+void lp_log_follow_close(struct lp_log_follow *follow);
+// A file (it may appear later) or a folder; known ones are left as they are. LP_EFULL: too many.
+LP_MUST_CHECK int lp_log_follow_add(struct lp_log_follow *follow, const char *path,
+                                    struct lp_err *err);
+// A pipe, taken: closed with the rest. LP_EFULL: too many.
+LP_MUST_CHECK int lp_log_follow_add_pipe(struct lp_log_follow *follow, int fd, const char *name,
+                                         struct lp_err *err);
+// Nothing can come any more: there are only pipes, and all of them have ended.
+bool lp_log_follow_has_ended(const struct lp_log_follow *follow);
+// Readable when something may have changed; -1: look once a second. Even with it, look that often:
+// not all file systems tell.
+int lp_log_follow_fd(const struct lp_log_follow *follow);
+// Look around: new files, rotated ones. Call it when fd is readable and once a second.
+void lp_log_follow_look(struct lp_log_follow *follow);
+// The next whole line of any file; lent until the next call, without its newline; what is beyond
+// LP_LOG_LINE_BYTES is skipped. False: nothing more now. Sources are numbered from 0 and never
+// reused; a rotated file stays the same source.
+bool lp_log_follow_next(struct lp_log_follow *follow, size_t *ret_source, const char **ret_line,
+                        size_t *ret_bytes);
+const char *lp_log_follow_name(const struct lp_log_follow *follow, size_t source); // its path
 
 // ---- sessions: one sequence of events an id (session*.c)
 

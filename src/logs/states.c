@@ -207,6 +207,13 @@ enum lp_log_format lp_log_states_format(const struct lp_log_states *states)
     return states->format;
 }
 
+void lp_log_states_format_set(struct lp_log_states *states, enum lp_log_format format)
+{
+    states->format = format;
+    states->split = lp_log_split_of(format);
+    states->held_lines = 0;
+}
+
 // Lines.
 
 static void line_put(struct lp_log_states *states, struct lp_log_lines *lines, uint16_t state,

@@ -162,8 +162,11 @@ struct lp_log_stream {
     struct lp_log_model *model;
     struct lp_log_scores scores;
     uint64_t changes; // of the model's counts, when the scores were made
-    uint64_t line;
-    struct past past;
+    struct source {
+        uint64_t line;
+        struct past past;
+    } * sources;
+    size_t source_count;
 };
 
 struct lp_log_stream *lp_log_stream_open(struct lp_log_model *model)
@@ -175,14 +178,21 @@ struct lp_log_stream *lp_log_stream_open(struct lp_log_model *model)
     return stream;
 }
 
+static void rest_count(struct lp_log_stream *stream, const struct past *past)
+{
+    size_t judged = past->count > LP_LOG_WINDOW ? past->count - LP_LOG_WINDOW : 0;
+    for (size_t at = judged; at < past->count; at++)
+        past_count(&stream->scores, past, at);
+}
+
 void lp_log_stream_close(struct lp_log_stream *stream)
 {
     if (!stream)
         return;
-    size_t judged = stream->past.count > LP_LOG_WINDOW ? stream->past.count - LP_LOG_WINDOW : 0;
-    for (size_t at = judged; at < stream->past.count; at++)
-        past_count(&stream->scores, &stream->past, at);
+    for (size_t i = 0; i < stream->source_count; i++)
+        rest_count(stream, &stream->sources[i].past);
     lp_log_scores_release(&stream->scores);
+    lp_heap_free(stream->sources);
     lp_heap_free(stream);
 }
 
@@ -193,25 +203,45 @@ static void stream_refresh(struct lp_log_stream *stream)
         return;
     lp_log_scores_release(&stream->scores);
     lp_log_scores_init(&stream->scores, &stream->model->counts, stream->model->states, true);
-    for (size_t i = 0; i < stream->past.count; i++)
-        lp_log_scores_meet(&stream->scores, stream->past.states[i]);
+    for (size_t s = 0; s < stream->source_count; s++)
+        for (size_t i = 0; i < stream->sources[s].past.count; i++)
+            lp_log_scores_meet(&stream->scores, stream->sources[s].past.states[i]);
     stream->changes = stream->model->counts.changes;
 }
 
-bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,
-                        struct lp_log_verdict *ret_unexpected, struct lp_log_verdict *ret_missing)
+static struct source *source_take(struct lp_log_stream *stream, size_t index)
 {
-    stream->line++;
+    if (index >= stream->source_count) {
+        stream->sources = lp_heap_grow(stream->sources, index + 1, sizeof *stream->sources);
+        memset(stream->sources + stream->source_count, 0,
+               (index + 1 - stream->source_count) * sizeof *stream->sources);
+        stream->source_count = index + 1;
+    }
+    return &stream->sources[index];
+}
+
+bool lp_log_stream_step_of(struct lp_log_stream *stream, size_t index, uint16_t state,
+                           struct lp_log_verdict *ret_unexpected,
+                           struct lp_log_verdict *ret_missing)
+{
+    struct source *source = source_take(stream, index);
+    source->line++;
     stream_refresh(stream);
     struct lp_log_judgement judgement;
     if (state == LP_LOG_NOTHING ||
-        !past_step(&stream->scores, &stream->past, state, stream->line, &judgement))
+        !past_step(&stream->scores, &source->past, state, source->line, &judgement))
         return false;
     struct lp_log_place place;
-    past_place(&stream->past, &place);
+    past_place(&source->past, &place);
     lp_log_judgement_tell(&judgement, &stream->scores, &place, LP_LOG_UNEXPECTED, ret_unexpected);
     ret_unexpected->score = lp_log_judgement_score(&judgement, LP_LOG_UNEXPECTED, 0);
     lp_log_judgement_tell(&judgement, &stream->scores, &place, LP_LOG_MISSING, ret_missing);
     ret_missing->score = judgement.bridge.bits + judgement.miss.bits;
     return true;
+}
+
+bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,
+                        struct lp_log_verdict *ret_unexpected, struct lp_log_verdict *ret_missing)
+{
+    return lp_log_stream_step_of(stream, 0, state, ret_unexpected, ret_missing);
 }
