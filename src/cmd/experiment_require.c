@@ -6,6 +6,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/experiment_parts.h"
+#include "drivers/fault_parts.h"
 #include "base/file.h"
 #include "base/own.h"
 
@@ -32,8 +33,15 @@ static uint64_t memory_available(void)
     return kib * 1024;
 }
 
-// Which kinds of fault have a driver is what the table of kinds says; a runtime other than
-// containers has none in this Limpet.
+static bool is_fault_there(const char *word)
+{
+    for (uint32_t kind = 1; kind < LP_FAULT_KINDS; kind++)
+        if (strcmp(lp_fault_words[kind], word) == 0)
+            return lp_fault_hand_of(kind) != NULL;
+    return false;
+}
+
+// A runtime other than containers has no driver in this Limpet.
 static const char *one_unmet(struct lp_arena *arena, const struct lp_experiment_requirement *one)
 {
     switch (one->kind) {
@@ -57,6 +65,10 @@ static const char *one_unmet(struct lp_arena *arena, const struct lp_experiment_
         return memory_available() >= one->bytes
                    ? NULL
                    : lp_arena_printf(arena, "less than %s of memory is available", one->value);
+    case LP_REQUIRES_FAULT:
+        return is_fault_there(one->value)
+                   ? NULL
+                   : lp_arena_printf(arena, "this Limpet cannot inject the fault %s", one->value);
     default:
         return NULL;
     }
