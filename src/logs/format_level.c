@@ -10,7 +10,7 @@
 
 enum { TOKENS_BEFORE = 6 };
 
-static bool is_level(struct lp_span token)
+bool lp_log_is_level(struct lp_span token)
 {
     static const char *const levels[] = {"TRACE", "DEBUG",    "INFO",  "NOTICE", "WARN",  "WARNING",
                                          "ERROR", "CRITICAL", "FATAL", "SEVERE", "V",     "D",
@@ -53,26 +53,43 @@ static bool is_number(struct lp_span token)
     return token.bytes > 0;
 }
 
+// "2017-05-16", "2005.11.09", "17/06/09", "03-17": the day's first millisecond; INT64_MIN: no date.
+static int64_t date_of(struct lp_span token)
+{
+    int numbers[3] = {0}, count = 0, digits = 0;
+    for (size_t i = 0; i < token.bytes; i++) {
+        char c = token.at[i];
+        bool is_digit = c >= '0' && c <= '9';
+        bool is_between = digits > 0 && count < 2 && (c == '-' || c == '/' || c == '.');
+        if ((!is_digit && !is_between) || (is_digit && ++digits > 4))
+            return INT64_MIN;
+        if (is_digit)
+            numbers[count] = numbers[count] * 10 + c - '0';
+        else
+            count++;
+        digits = is_digit ? digits : 0;
+    }
+    int year = count == 2 ? numbers[0] : -1;
+    int month = count == 2 ? numbers[1] : numbers[0], day = count == 2 ? numbers[2] : numbers[1];
+    if (count == 0 || digits == 0 || month < 1 || month > 12 || day < 1 || day > 31)
+        return INT64_MIN;
+    return lp_log_time(year >= 0 && year < 100 ? 2000 + year : year, month, day, 0);
+}
+
 static void time_take(struct lp_span token, struct lp_log_head *head)
 {
     if (token.bytes && *token.at == '[')
         lp_span_skip(&token, 1);
+    const char *both = token.bytes ? memchr(token.at, 'T', token.bytes) : NULL;
+    struct lp_span date = {token.at, both ? (size_t)(both - token.at) : token.bytes};
+    int64_t at_ms = date_of(date);
+    if (at_ms != INT64_MIN)
+        head->at_ms = at_ms;
+    if (both)
+        lp_span_skip(&token, date.bytes + 1);
     int day_ms = lp_log_time_of_day(token);
     if (day_ms >= 0)
         head->at_ms = (head->at_ms == INT64_MIN ? 0 : head->at_ms) + day_ms;
-    bool is_date =
-        token.bytes >= 10 && token.at[4] == '-' && token.at[7] == '-' && is_numeric(token);
-    if (!is_date)
-        return;
-    int digits[3] = {0};
-    for (size_t i = 0, k = 0; i < 10; i++) {
-        if (token.at[i] == '-')
-            k++;
-        else
-            digits[k] = digits[k] * 10 + token.at[i] - '0';
-    }
-    if (digits[1] >= 1 && digits[1] <= 12 && digits[2] >= 1 && digits[2] <= 31)
-        head->at_ms = lp_log_time(digits[0], digits[1], digits[2], 0);
 }
 
 // "[QuorumPeer[myid=1]/0:0:2181:FastLeaderElection@774]": the class; "nova.api", "a.B:": itself.
@@ -143,7 +160,7 @@ bool lp_log_split_level(struct lp_span line, struct lp_log_head *ret_head)
         token = lp_span_token(&rest);
         if (token.bytes == 0)
             return false;
-        if (is_level(token))
+        if (lp_log_is_level(token))
             break;
         bool may_be_file = tokens == 0; // "nova-api.log.1.2017-05-16_13:53:08" before the date
         if (!is_numeric(token) && !lp_span_is(token, "-") && !may_be_file)

@@ -26,6 +26,19 @@ static int number_of(struct lp_span token, int most)
     return token.bytes > 0 && number <= most ? number : -1;
 }
 
+// "2003-10-11T22:14:15.003Z"
+static int64_t timestamp_of(struct lp_span token)
+{
+    if (token.bytes < 19 || token.at[4] != '-' || token.at[7] != '-')
+        return INT64_MIN;
+    int year = number_of((struct lp_span){token.at, 4}, 9999);
+    int month = number_of((struct lp_span){token.at + 5, 2}, 12);
+    int day = number_of((struct lp_span){token.at + 8, 2}, 31);
+    int day_ms = lp_log_time_of_day((struct lp_span){token.at + 11, token.bytes - 11});
+    return year < 0 || month < 1 || day < 1 || day_ms < 0 ? INT64_MIN
+                                                          : lp_log_time(year, month, day, day_ms);
+}
+
 // "Jun 14 15:16:01 " where it mostly is: at the beginning, in its fixed columns.
 static bool date_take(struct lp_span *rest, int64_t *ret_at_ms)
 {
@@ -70,13 +83,28 @@ static void priority_skip(struct lp_span *rest)
         lp_span_skip(rest, (size_t)(close - rest->at) + 1);
 }
 
+// "2003-10-11T22:14:15.003Z host su[7]: ", as today's daemons write it. A level is no host, and
+// the colon belongs to it: else it is a line of LEVEL.
+static bool is_stamped(struct lp_span rest)
+{
+    if (timestamp_of(lp_span_token(&rest)) == INT64_MIN || lp_log_is_level(lp_span_token(&rest)))
+        return false;
+    struct lp_span tag = lp_span_token(&rest);
+    return tag.bytes > 1 && tag.at[tag.bytes - 1] == ':';
+}
+
 bool lp_log_split_syslog(struct lp_span line, struct lp_log_head *ret_head)
 {
     *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     struct lp_span rest = line;
     priority_skip(&rest);
-    if (!date_take(&rest, &ret_head->at_ms) && !date_find(&rest, &ret_head->at_ms))
-        return false;
+    if (!date_take(&rest, &ret_head->at_ms)) {
+        bool is_modern = is_stamped(rest);
+        if (is_modern)
+            ret_head->at_ms = timestamp_of(lp_span_token(&rest));
+        else if (!date_find(&rest, &ret_head->at_ms))
+            return false;
+    }
     if (lp_span_token(&rest).bytes == 0) // the host
         return false;
     lp_span_skip_blanks(&rest);
@@ -96,19 +124,6 @@ bool lp_log_split_syslog(struct lp_span line, struct lp_log_head *ret_head)
     lp_span_skip_blanks(&rest);
     ret_head->text = rest;
     return true;
-}
-
-// "2003-10-11T22:14:15.003Z"
-static int64_t timestamp_of(struct lp_span token)
-{
-    if (token.bytes < 19 || token.at[4] != '-' || token.at[7] != '-')
-        return INT64_MIN;
-    int year = number_of((struct lp_span){token.at, 4}, 9999);
-    int month = number_of((struct lp_span){token.at + 5, 2}, 12);
-    int day = number_of((struct lp_span){token.at + 8, 2}, 31);
-    int day_ms = lp_log_time_of_day((struct lp_span){token.at + 11, token.bytes - 11});
-    return year < 0 || month < 1 || day < 1 || day_ms < 0 ? INT64_MIN
-                                                          : lp_log_time(year, month, day, day_ms);
 }
 
 // Structured data: "-", or "[id name="value"]...": values may hold "\]".

@@ -58,6 +58,7 @@ bool lp_span_is(struct lp_span span, const char *text);
 int64_t lp_log_time(int year, int month, int day, int day_ms);
 // "15:16:01", with ".123" or ",123"; -1: not a time of day.
 int lp_log_time_of_day(struct lp_span token);
+bool lp_log_is_level(struct lp_span token); // "INFO", "[warn]", "E"
 
 // Templates.
 // A number for the cleaned text: equal templates have equal numbers, and so has the template's own
@@ -96,6 +97,7 @@ static inline uint64_t lp_log_hash_bytes(const char *bytes, size_t count)
 }
 
 enum {
-    LP_LOG_TEXT_BYTES = 512, // of a text: what makes up its template
+    LP_LOG_TEXT_BYTES = 512,     // of a text: what makes up its template
+    LP_LOG_TEMPLATE_BYTES = 768, // of a template, which may be longer: "a= b=" becomes "a=* b=*"
     LP_LOG_PADDING = 64,
 };

@@ -14,8 +14,12 @@ enum {
     HOLD_LINES = 1000,     // looked at before the format is chosen
     HOLD_BYTES = 1 << 20,
     TEXT_BYTES_MAX = 16 << 20, // all templates' texts together
+    TAGS_MAX = 1 << 15,
+    TAG_SLOTS = 2 * TAGS_MAX,
 };
-static const char other_text[] = "(other)";
+// No template is like it: the text of one never begins with a blank.
+static const char other_text[] = " (other)";
+static const char other_tag[] = "(other)"; // of what fits nowhere else
 
 struct template_row {
     const char *text, *tag;
@@ -45,6 +49,7 @@ struct lp_log_states {
     uint32_t states_max, room; // room: so many are kept for the "other" of tags
     struct tag_row *tags;
     size_t tag_count, tag_capacity;
+    uint16_t *tag_slots; // open addressing: index of the tag + 1; 0: empty
     struct slot *slots;
     uint64_t line_count;
     struct lp_str hold;   // lines before the format is known, then the line that is cut in two
@@ -66,6 +71,7 @@ struct lp_log_states *lp_log_states_open(const struct lp_log_states_config *conf
                              : LP_LOG_STATES_MAX;
     states->room = states->states_max / 64 + 1;
     states->slots = lp_heap_take(TABLE_SLOTS * sizeof(*states->slots));
+    states->tag_slots = lp_heap_take(TAG_SLOTS * sizeof(*states->tag_slots));
     return states;
 }
 
@@ -79,6 +85,7 @@ void lp_log_states_close(struct lp_log_states *states)
     lp_heap_free(states->rows);
     lp_heap_free(states->tags);
     lp_heap_free(states->slots);
+    lp_heap_free(states->tag_slots);
     lp_heap_free(states);
 }
 
@@ -92,13 +99,8 @@ static struct slot *slot_find(const struct lp_log_states *states, uint64_t hash)
     return &states->slots[at];
 }
 
-static uint32_t tag_find(struct lp_log_states *states, struct lp_span tag)
+static uint32_t tag_add(struct lp_log_states *states, struct lp_span tag, uint64_t hash)
 {
-    uint64_t hash = lp_log_hash_bytes(tag.at, tag.bytes);
-    // Tags are few, and the one of the line before is the likeliest: the last ones first.
-    for (size_t i = states->tag_count; i > 0; i--)
-        if (states->tags[i - 1].hash == hash)
-            return (uint32_t)(i - 1);
     if (states->tag_count == states->tag_capacity) {
         states->tag_capacity = states->tag_capacity ? states->tag_capacity * 2 : 64;
         states->tags = lp_heap_grow(states->tags, states->tag_capacity, sizeof(*states->tags));
@@ -110,6 +112,22 @@ static uint32_t tag_find(struct lp_log_states *states, struct lp_span tag)
                          .text = lp_arena_text(&states->arena, lp_str_text(&text)),
                          .other = LP_LOG_NOTHING};
     return (uint32_t)states->tag_count++;
+}
+
+// Past the bound: the tag of what fits nowhere else.
+static uint32_t tag_find(struct lp_log_states *states, struct lp_span tag)
+{
+    uint64_t hash = lp_log_hash_bytes(tag.at, tag.bytes);
+    size_t at = hash & (TAG_SLOTS - 1);
+    for (; states->tag_slots[at]; at = (at + 1) & (TAG_SLOTS - 1))
+        if (states->tags[states->tag_slots[at] - 1].hash == hash)
+            return states->tag_slots[at] - 1;
+    struct lp_span other = {other_tag, strlen(other_tag)};
+    if (states->tag_count + 1 >= TAGS_MAX && hash != lp_log_hash_bytes(other.at, other.bytes))
+        return tag_find(states, other);
+    uint32_t tag_id = tag_add(states, tag, hash);
+    states->tag_slots[at] = (uint16_t)(tag_id + 1);
+    return tag_id;
 }
 
 static uint16_t row_add(struct lp_log_states *states, uint32_t tag_id, const char *text)
@@ -135,13 +153,15 @@ static bool is_other_text(const char *text)
     return strcmp(text, other_text) == 0;
 }
 
-// The tag's own, or that of the first tag of all when there is no room for another one.
+// The tag's own, or that of what fits nowhere else: the last row is kept for it.
 static uint16_t other_of(struct lp_log_states *states, uint32_t tag_id)
 {
+    if (states->row_count + 1 >= states->states_max)
+        if (states->tags[tag_id].other == LP_LOG_NOTHING)
+            tag_id = tag_find(states, (struct lp_span){other_tag, strlen(other_tag)});
     if (states->tags[tag_id].other != LP_LOG_NOTHING)
         return states->tags[tag_id].other;
-    if (states->row_count >= states->states_max)
-        return states->rows[0].is_other || tag_id == 0 ? 0 : other_of(states, 0);
+    lp_assert(states->row_count < states->states_max);
     uint16_t state = row_add(states, tag_id, other_text);
     states->rows[state].is_other = true;
     states->tags[tag_id].other = state;
@@ -152,7 +172,7 @@ static uint16_t state_add(struct lp_log_states *states, uint32_t tag_id, struct 
                           struct slot *slot, uint64_t hash)
 {
     bool is_full = states->row_count + states->room >= states->states_max ||
-                   states->arena.total_bytes > TEXT_BYTES_MAX;
+                   states->tag_count + 1 >= TAGS_MAX || states->arena.total_bytes > TEXT_BYTES_MAX;
     if (is_full)
         return other_of(states, tag_id);
     LP_OWNS_STR struct lp_str cleaned = {0};
@@ -259,6 +279,8 @@ static void line_read(struct lp_log_states *states, struct lp_span line, bool is
         head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     if (head.tag.bytes > LP_LOG_TAG_BYTES)
         head.tag.bytes = LP_LOG_TAG_BYTES;
+    if (head.text.bytes > LP_LOG_TEXT_BYTES)
+        head.text.bytes = LP_LOG_TEXT_BYTES;
     if (is_blank(head.text) && head.tag.bytes == 0) {
         line_put(states, lines, LP_LOG_NOTHING, NULL);
         return;

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "logs/line_parts.h"
 
-enum { BLANK = 1, DIGIT = 2, EQUAL = 4, ODD = 8, WORDS = LP_LOG_TEXT_BYTES / 64 };
+enum { BLANK = 1, DIGIT = 2, EQUAL = 4, ODD = 8, WORDS = LP_LOG_TEMPLATE_BYTES / 64 };
 
 // What a byte is. Odd: to be mended before it may be shown, or perhaps (UTF-8).
 static const uint8_t kinds[256] = {
@@ -18,8 +18,8 @@ static const uint8_t kinds[256] = {
 
 static struct lp_span cut(struct lp_span text)
 {
-    if (text.bytes > LP_LOG_TEXT_BYTES)
-        text.bytes = LP_LOG_TEXT_BYTES;
+    if (text.bytes > LP_LOG_TEMPLATE_BYTES)
+        text.bytes = LP_LOG_TEMPLATE_BYTES;
     return text;
 }
 
@@ -32,19 +32,29 @@ bool lp_log_text_is_plain(struct lp_span text)
     return !(seen & ODD);
 }
 
+// Bytes of the first character; 0: they are not UTF-8, or it is one of ASCII's or a control.
+static size_t character_bytes(struct lp_span text)
+{
+    size_t bytes = text.bytes < 4 ? text.bytes : 4;
+    if (bytes >= 2 && *text.at == '\xc2' && (unsigned char)text.at[1] < 0xa0)
+        return 0;
+    for (size_t i = 2; i <= bytes; i++)
+        if ((unsigned char)*text.at >= 0x80 && lp_utf8_valid(text.at, i) == i)
+            return i;
+    return 0;
+}
+
 void lp_log_text_mend(struct lp_span text, struct lp_str *ret_text)
 {
     text = cut(text);
     while (text.bytes > 0) {
-        unsigned char byte = (unsigned char)*text.at;
-        size_t good = byte < 0x80 ? 0 : lp_utf8_valid(text.at, text.bytes);
-        if (byte < 0x80)
-            lp_str_add_char(ret_text, kinds[byte] & ODD ? '?' : (char)byte);
-        else if (good)
-            lp_str_add_n(ret_text, text.at, good);
+        size_t wide = character_bytes(text);
+        uint8_t kind = kinds[(unsigned char)*text.at];
+        if (wide)
+            lp_str_add_n(ret_text, text.at, wide);
         else
-            lp_str_add_char(ret_text, '?');
-        lp_span_skip(&text, good && byte >= 0x80 ? good : 1);
+            lp_str_add_char(ret_text, kind & ODD ? '?' : kind & BLANK ? ' ' : *text.at);
+        lp_span_skip(&text, wide ? wide : 1);
     }
 }
 
@@ -249,7 +259,7 @@ static size_t numerals_drop(const struct token *token, char *ret_kept)
 static uint64_t hash_numerals(struct lp_span text)
 {
     struct token token;
-    char kept[LP_LOG_TEXT_BYTES];
+    char kept[LP_LOG_TEMPLATE_BYTES];
     uint64_t hash = 0;
     while (token_next(&text, &token)) {
         size_t bytes = numerals_drop(&token, kept);
@@ -262,7 +272,7 @@ static uint64_t hash_numerals(struct lp_span text)
 static void clean_numerals(struct lp_span text, struct lp_str *out)
 {
     struct token token;
-    char kept[LP_LOG_TEXT_BYTES];
+    char kept[LP_LOG_TEMPLATE_BYTES];
     bool is_first = true;
     while (token_next(&text, &token)) {
         size_t bytes = numerals_drop(&token, kept);

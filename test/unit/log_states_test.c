@@ -55,6 +55,8 @@ static void formats(void **state)
              LP_LOG_SYSLOG_3164, "crond", "closed");
     one_line("<34>1 2003-10-11T22:14:15.003Z host su 77 ID47 [x@1 a=\"b]\\]c\"] failed for lonvick",
              LP_LOG_SYSLOG_5424, "su", "failed for lonvick");
+    one_line("2024-10-11T22:14:15.003456+02:00 host su[77]: failed for 3", LP_LOG_SYSLOG_3164, "su",
+             "failed for *");
     one_line("2017-05-16 00:00:00.008 25746 INFO nova.api [req-1 a b] [instance: x] done in 5 s",
              LP_LOG_LEVEL, "nova.api", "done in * s");
     one_line("2015-07-29 17:41:44,747 - INFO  [QuorumPeer[myid=1]/0:0:2181:FastLeaderElection@774] "
@@ -201,12 +203,97 @@ static void bounds_fold(void **state)
     lp_log_states_close(states);
 }
 
+// A model file must give every template its number again, whatever the log says.
+static void templates_again(void **state)
+{
+    (void)state;
+    LP_OWNS_STR struct lp_str text = {0};
+    lp_str_add(&text, "(other)\n7 (other)\n\xc3\xa4\x01 control\n");
+    for (int i = 0; i < 300; i++) // cleaned, it is longer than it was
+        lp_str_printf(&text, "%c%c= ", 'a' + i % 26, 'a' + i / 26);
+    struct lp_log_states_config config = {.format = LP_LOG_FREE};
+    struct lp_log_lines lines = {0};
+    struct lp_log_states *states = read_as(text.text, text.bytes, 100, &config, &lines);
+    assert_int_equal(lines.count, 4);
+    assert_int_equal(lp_log_states_count(states), 4);
+    assert_string_equal(lp_log_states_get(states, 2).text, "\xc3\xa4? control");
+    for (uint16_t i = 0; i < 4; i++) {
+        struct lp_log_template template = lp_log_states_get(states, i);
+        assert_false(template.is_other);
+        assert_int_equal(lp_log_states_take(states, template.tag, template.text), i);
+    }
+    lp_log_lines_release(&lines);
+    lp_log_states_close(states);
+}
+
+// Tags are bounded like templates: what fits nowhere has one state, and the first ones keep theirs.
+static void tags_fold(void **state)
+{
+    (void)state;
+    enum { LINES = 70000 };
+    LP_OWNS_STR struct lp_str text = {0};
+    for (int i = 0; i < LINES; i++)
+        lp_str_printf(&text, "Jun 14 15:16:01 host t%d: hello\n", i);
+    struct lp_log_states_config config = {.format = LP_LOG_SYSLOG_3164};
+    struct lp_log_lines lines = {0};
+    struct lp_log_states *states = read_as(text.text, text.bytes, text.bytes, &config, &lines);
+    size_t templates = lp_log_states_count(states);
+    assert_true(templates < LP_LOG_STATES_MAX);
+    struct lp_log_template last = lp_log_states_get(states, lines.states[LINES - 1]);
+    assert_true(last.is_other);
+    assert_string_equal(last.tag, "(other)");
+    assert_int_equal(last.count, LINES - lines.states[LINES - 1]);
+    lp_log_states_feed(states, text.text, text.bytes, &lines);
+    assert_int_equal(lp_log_states_count(states), templates);
+    assert_memory_equal(lines.states, lines.states + LINES, LINES * sizeof(*lines.states));
+    lp_log_lines_release(&lines);
+    lp_log_states_close(states);
+}
+
+// Even a table of one row holds every line, and none is counted to a template that it is not.
+static void smallest_table(void **state)
+{
+    (void)state;
+    static const char text[] = "Jun 14 15:16:01 host a: one\nJun 14 15:16:01 host b: two\n";
+    struct lp_log_states_config config = {.format = LP_LOG_SYSLOG_3164, .states_max = 1};
+    struct lp_log_lines lines = {0};
+    struct lp_log_states *states = read_as(text, strlen(text), 5, &config, &lines);
+    assert_int_equal(lp_log_states_count(states), 1);
+    assert_true(lp_log_states_get(states, 0).is_other);
+    assert_int_equal(lp_log_states_get(states, 0).count, 2);
+    lp_log_lines_release(&lines);
+    lp_log_states_close(states);
+}
+
+static void times_of_levels(void **state)
+{
+    (void)state;
+    static const char text[] = "2017-05-16 00:00:00.008 7 INFO a.b: x\n"
+                               "17/05/16 00:00:00 INFO a.b: x\n"
+                               "2017-05-16T00:00:01Z INFO a.b: x\n"
+                               "03-17 16:13:38.811  1702  2395 D W: x\n"
+                               "1-2-3-4-5- 00:00:01 INFO a.b: x\n";
+    struct lp_log_states_config config = {.format = LP_LOG_LEVEL, .with_keys = true};
+    struct lp_log_lines lines = {0};
+    struct lp_log_states *states = read_as(text, strlen(text), 100, &config, &lines);
+    assert_int_equal(lines.at_ms[0], INT64_C(1494892800008));
+    assert_int_equal(lines.at_ms[1], INT64_C(1494892800000));
+    assert_int_equal(lines.at_ms[2], INT64_C(1494892801000));
+    assert_int_equal(lines.at_ms[3],
+                     ((31 + 28 + 16) * 24 + 16) * INT64_C(3600000) + 13 * 60000 + 38811);
+    assert_int_equal(lines.at_ms[4], 1000);
+    lp_log_lines_release(&lines);
+    lp_log_states_close(states);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats),           cmocka_unit_test(journal_entries),
         cmocka_unit_test(cleanings),         cmocka_unit_test(odd_lines),
         cmocka_unit_test(cuts_and_doubling), cmocka_unit_test(bounds_fold),
+        cmocka_unit_test(templates_again),   cmocka_unit_test(tags_fold),
+        cmocka_unit_test(smallest_table),    cmocka_unit_test(times_of_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
