@@ -32,7 +32,7 @@ struct series {
 
 static const char *id_make(struct lp_cmd *cmd, const char *title, int64_t at_ms)
 {
-    char slug[SLUG_BYTES + 1], when[32];
+    char slug[SLUG_BYTES + 1] = "", when[32];
     size_t bytes = 0;
     time_t at_s = at_ms / 1000;
     struct tm utc;
@@ -178,7 +178,7 @@ LP_MUST_CHECK static int result_keep(struct series *series, const json_t *result
     int code = lp_dir_make(series->folder, 0700, &cmd->err);
     if (code == 0 && !text)
         code = lp_err_set(&cmd->err, LP_EIO, "the result cannot be written down");
-    if (code == 0)
+    if (code == 0 && text)
         code = lp_file_write(path, text, strlen(text), 0600, &cmd->err);
     free(text);
     if (code == 0 && journal)

@@ -50,16 +50,17 @@ int lp_probe_network_enter(const struct lp_cmd *cmd, struct lp_err *err)
     return 0;
 }
 
-int lp_probe_node_address(struct lp_cmd *cmd, const char *node, const char **ret_address)
+int lp_probe_node_address(struct lp_cmd *cmd, const char *node, const char **ret_address,
+                          struct lp_err *err)
 {
     struct lp_client *client = NULL;
     json_t *nodes = NULL;
     const json_t *row;
     size_t i;
     *ret_address = NULL;
-    int code = lp_client_open(cmd->root, &client, &cmd->err);
+    int code = lp_client_open(cmd->root, &client, err);
     if (code == 0)
-        code = lp_client_get(client, &nodes, &cmd->err, "/v1/nodes", "infrastructure", cmd->infra,
+        code = lp_client_get(client, &nodes, err, "/v1/nodes", "infrastructure", cmd->infra,
                              LP_QUERY_END);
     json_array_foreach (nodes, i, row) {
         if (strcmp(lp_json_text(row, "node"), node) == 0)
@@ -68,9 +69,9 @@ int lp_probe_node_address(struct lp_cmd *cmd, const char *node, const char **ret
     json_decref(nodes);
     lp_client_close(client);
     if (code == 0 && !*ret_address)
-        code = lp_err_set(&cmd->err, LP_ENOTFOUND, "there is no node '%s'", node);
+        code = lp_err_set(err, LP_ENOTFOUND, "there is no node '%s'", node);
     if (code == 0 && !**ret_address)
-        code = lp_err_set(&cmd->err, LP_ENOTFOUND, "%s has no address", node);
+        code = lp_err_set(err, LP_ENOTFOUND, "%s has no address", node);
     return code;
 }
 
@@ -93,7 +94,7 @@ static const char *published_find(struct lp_cmd *cmd, const json_t *ports, uint1
 }
 
 int lp_probe_service_port(struct lp_cmd *cmd, const char *service, uint16_t port,
-                          const char **ret_address)
+                          const char **ret_address, struct lp_err *err)
 {
     struct lp_client *client = NULL;
     json_t *services = NULL;
@@ -101,10 +102,10 @@ int lp_probe_service_port(struct lp_cmd *cmd, const char *service, uint16_t port
     size_t i;
     bool is_known = false;
     *ret_address = NULL;
-    int code = lp_client_open(cmd->root, &client, &cmd->err);
+    int code = lp_client_open(cmd->root, &client, err);
     if (code == 0)
-        code = lp_client_get(client, &services, &cmd->err, "/v1/services", "infrastructure",
-                             cmd->infra, LP_QUERY_END);
+        code = lp_client_get(client, &services, err, "/v1/services", "infrastructure", cmd->infra,
+                             LP_QUERY_END);
     json_array_foreach (services, i, row) {
         if (strcmp(lp_json_text(row, "service"), service) != 0)
             continue;
@@ -114,9 +115,9 @@ int lp_probe_service_port(struct lp_cmd *cmd, const char *service, uint16_t port
     json_decref(services);
     lp_client_close(client);
     if (code == 0 && !is_known)
-        code = lp_err_set(&cmd->err, LP_ENOTFOUND, "there is no service '%s'", service);
+        code = lp_err_set(err, LP_ENOTFOUND, "there is no service '%s'", service);
     else if (code == 0 && !*ret_address)
-        code = lp_err_set(&cmd->err, LP_ENOTFOUND, "%s does not publish that port", service);
+        code = lp_err_set(err, LP_ENOTFOUND, "%s does not publish that port", service);
     return code;
 }
 
@@ -149,17 +150,20 @@ LP_MUST_CHECK static int tcp_probe(struct lp_probe *probe, const struct lp_exper
     uint16_t port = check->port;
     if (check->service) {
         const char *address;
-        if (lp_probe_service_port(probe->cmd, check->service, check->port, &address) < 0)
-            return lp_err_set(err, probe->cmd->err.code, "%s", probe->cmd->err.text);
+        if (lp_probe_service_port(probe->cmd, check->service, check->port, &address, err) < 0)
+            return err->code;
         const char *colon = strrchr(address, ':');
+        lp_assert(colon);
         host = lp_arena_text_n(probe->cmd->arena, address, (size_t)(colon - address));
         port = (uint16_t)atoi(colon + 1);
     } else if (check->node) {
-        if (lp_probe_node_address(probe->cmd, check->node, &host) < 0)
-            return lp_err_set(err, probe->cmd->err.code, "%s", probe->cmd->err.text);
+        if (lp_probe_node_address(probe->cmd, check->node, &host, err) < 0)
+            return err->code;
         if (lp_probe_network_enter(probe->cmd, err) < 0)
             return err->code;
     }
+    if (!host)
+        return lp_err_set(err, LP_EINPUT, "which address?");
     if (tcp_try(host, port, check->timeout_ms, err) < 0)
         return err->code;
     probe->is_ok = true;
@@ -199,8 +203,8 @@ LP_MUST_CHECK static int ping_probe(struct lp_probe *probe, const struct lp_expe
     struct in_addr address;
     const char *host = check->host;
     if (inet_pton(AF_INET, host, &address) != 1) {
-        if (lp_probe_node_address(probe->cmd, check->host, &host) < 0)
-            return lp_err_set(err, probe->cmd->err.code, "%s", probe->cmd->err.text);
+        if (lp_probe_node_address(probe->cmd, check->host, &host, err) < 0)
+            return err->code;
         if (lp_probe_network_enter(probe->cmd, err) < 0)
             return err->code;
     }

@@ -38,9 +38,9 @@ void lp_http_reply_release(struct lp_http_reply *reply);
 LP_MUST_CHECK int lp_probe_network_enter(const struct lp_cmd *cmd, struct lp_err *err);
 // The address of a node, and where this machine reaches the port of a service.
 LP_MUST_CHECK int lp_probe_node_address(struct lp_cmd *cmd, const char *node,
-                                        const char **ret_address);
+                                        const char **ret_address, struct lp_err *err);
 LP_MUST_CHECK int lp_probe_service_port(struct lp_cmd *cmd, const char *service, uint16_t port,
-                                        const char **ret_address);
+                                        const char **ret_address, struct lp_err *err);
 
 // Each takes one reading. A bad one is no error; an error becomes a bad one.
 LP_MUST_CHECK int lp_probe_check(struct lp_probe *probe, const struct lp_experiment_check *check,

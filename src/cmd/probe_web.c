@@ -101,10 +101,11 @@ LP_MUST_CHECK static int url_find(struct lp_probe *probe, const struct lp_experi
     *ret_url = check->url;
     if (check->url)
         return 0;
-    int code = check->service ? lp_probe_service_port(cmd, check->service, check->port, &address)
-                              : lp_probe_node_address(cmd, check->node, &address);
+    int code = check->service
+                   ? lp_probe_service_port(cmd, check->service, check->port, &address, err)
+                   : lp_probe_node_address(cmd, check->node, &address, err);
     if (code < 0)
-        return lp_err_set(err, code, "%s", lp_arena_text(cmd->arena, cmd->err.text));
+        return code;
     if (check->service) {
         *ret_url = lp_arena_printf(cmd->arena, "http://%s%s", address, path);
         return 0;
