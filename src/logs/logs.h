@@ -103,6 +103,7 @@ struct lp_log_model; // the templates and their counts
 struct lp_log_model *lp_log_model_open(const struct lp_log_states_config *config);
 void lp_log_model_close(struct lp_log_model *model);
 struct lp_log_states *lp_log_model_states(struct lp_log_model *model); // lent
+bool lp_log_model_has_keys(const struct lp_log_model *model); // a chain for each process or request
 // Count the lines [first, first + count) as one unbroken stretch of log.
 void lp_log_model_train(struct lp_log_model *model, const struct lp_log_lines *lines, size_t first,
                         size_t count);
@@ -198,8 +199,9 @@ bool lp_log_stream_step_of(struct lp_log_stream *stream, size_t source, uint16_t
 struct lp_log_inject_config {
     size_t insert, delete;
     uint64_t seed;
-    bool is_hard; // S3 and the default: rare types are inserted (drawn evenly over the types), lines
-                  // that are expected are deleted. Hard: types as frequent as they are, any line
+    bool
+        is_hard; // S3 and the default: rare types are inserted (drawn evenly over the types), lines
+                 // that are expected are deleted. Hard: types as frequent as they are, any line
     const uint16_t *more; // [more_count] further types to draw from, besides those of the log
     size_t more_count;
 };
@@ -210,8 +212,8 @@ struct lp_log_edit { // insert a line of `state` before the line at `at` (from 0
 };
 // Choose where: at least 4 lines apart, never at the edges. ret_edits: [insert + delete], by place.
 // A deletion takes a line whose probability behind the line before it is at least 1/2 and which
-// differs from both neighbours, any line if fewer than 30 are such. LP_EINPUT: the log is too short.
-// Source: S3 5.1; the choice of lines: docs/logs.md.
+// differs from both neighbours, any line if fewer than 30 are such. LP_EINPUT: the log is too
+// short. Source: S3 5.1; the choice of lines: docs/logs.md.
 LP_MUST_CHECK int lp_log_inject(const struct lp_log_lines *lines,
                                 const struct lp_log_inject_config *config,
                                 struct lp_log_edit *ret_edits, struct lp_err *err);
@@ -270,7 +272,7 @@ LP_MUST_CHECK int lp_log_evaluate(const struct lp_log_states *states,
 struct lp_log_follow;
 enum { LP_LOG_FOLLOW_MAX = 1024 }; // files at a time
 struct lp_log_follow_config {
-    bool from_end;  // of files that are there at the first look; others are read from their start
+    bool from_end;   // of files that are there at the first look; others are read from their start
     bool is_polling; // do without inotify
     const char *suffix; // of files of folders, or NULL: ".log"
 };
@@ -304,6 +306,7 @@ struct lp_log_sessions { // {0} is ready for use
     struct lp_log_session {
         const char *name; // or NULL; lives as long as the sessions
         size_t first, count;
+        size_t line; // 1-based: where it stands in the file, or its first line in the log
     } * sessions;
     size_t count, capacity;
     struct lp_log_session_names *names;
@@ -329,14 +332,23 @@ enum lp_log_channel {
 };
 struct lp_log_session_model;
 struct lp_log_session_config {
-    bool with_order;  // channels SUM and ORDER too
-    uint32_t allowed; // r: held-out sessions above the threshold; default 5
-    uint64_t seed;    // of the folds
+    bool with_order;                    // channels SUM and ORDER too
+    uint32_t allowed;                   // r: held-out sessions above the threshold; default 5
+    uint64_t seed;                      // of the folds
+    const struct lp_log_states *states; // lent: what the events say, kept in the model; or NULL
 };
+// allowed = 0 means none. With fewer sessions than that, the threshold is the lowest score.
+// LP_EINPUT: fewer than two sessions. LP_EFULL: more than 65,535 distinct events. At most the 2,000
+// most frequent events have a place in the tree of counts.
 LP_MUST_CHECK int lp_log_session_train(const struct lp_log_sessions *sessions,
                                        const struct lp_log_session_config *config,
                                        struct lp_log_session_model **ret_model, struct lp_err *err);
 void lp_log_session_model_close(struct lp_log_session_model *model);
+// The templates that training was given, to read raw lines into; lent, NULL without.
+struct lp_log_states *lp_log_session_model_states(struct lp_log_session_model *model);
+// How many sessions training saw; how many of its events the tree of counts leaves out.
+uint64_t lp_log_session_model_trained(const struct lp_log_session_model *model);
+uint32_t lp_log_session_model_left_out(const struct lp_log_session_model *model);
 LP_MUST_CHECK int lp_log_session_model_save(const struct lp_log_session_model *model,
                                             const char *path, struct lp_err *err);
 LP_MUST_CHECK int lp_log_session_model_load(const char *path,
@@ -344,11 +356,14 @@ LP_MUST_CHECK int lp_log_session_model_load(const char *path,
                                             struct lp_err *err);
 struct lp_log_session_verdict {
     bool is_anomalous;
-    enum lp_log_channel channel;                       // the one that is most above its threshold
-    int64_t score, threshold;                          // 1/256 bit
+    enum lp_log_channel channel; // the one that is most above its threshold
+    int64_t score, threshold;    // 1/256 bit; of NONE those of COUNT, of NEW 0
     uint32_t event, seen, because_event, because_seen; // what did not fit, and what it depends on
-    uint32_t expected;
+    uint32_t expected; // the likeliest count (of a range of counts its lowest), if not ORDER
+    bool has_because;  // else because_event is none: it depends on nothing, or ORDER: the start
+    bool is_end;       // ORDER: that the session ends did not fit; event is none
 };
+const char *lp_log_channel_word(enum lp_log_channel channel); // "new", ...
 void lp_log_session_score(const struct lp_log_session_model *model,
                           const struct lp_log_sessions *sessions, size_t index,
                           struct lp_log_session_verdict *ret_verdict);

@@ -28,7 +28,7 @@ static const char *name_keep(struct lp_log_sessions *sessions, const char *text,
     return lp_arena_text_n(&sessions->names->arena, text, bytes);
 }
 
-static void session_add(struct lp_log_sessions *sessions, const char *name)
+static void session_add(struct lp_log_sessions *sessions, const char *name, size_t line)
 {
     if (sessions->count == sessions->capacity) {
         sessions->capacity = sessions->capacity ? 2 * sessions->capacity : 64;
@@ -36,7 +36,7 @@ static void session_add(struct lp_log_sessions *sessions, const char *name)
             lp_heap_grow(sessions->sessions, sessions->capacity, sizeof *sessions->sessions);
     }
     sessions->sessions[sessions->count++] =
-        (struct lp_log_session){.name = name, .first = sessions->event_count};
+        (struct lp_log_session){.name = name, .first = sessions->event_count, .line = line};
 }
 
 // Add to the session that was added last.
@@ -104,7 +104,8 @@ LP_MUST_CHECK static int line_parse(const struct text_line *line, struct lp_log_
     size_t after = name_end + 1;
     while (name_end > at && is_blank(line->bytes[name_end - 1]))
         name_end--;
-    session_add(sessions, comma ? name_keep(sessions, line->bytes + at, name_end - at) : NULL);
+    session_add(sessions, comma ? name_keep(sessions, line->bytes + at, name_end - at) : NULL,
+                line->number);
     if (comma)
         at = blanks_skip(line, after);
     while (at < line->count) {
@@ -176,13 +177,13 @@ static void slots_grow(struct group *group)
     }
 }
 
-static uint32_t session_take(struct group *group, const char *name, size_t bytes)
+static uint32_t session_take(struct group *group, const char *name, size_t bytes, size_t line)
 {
     if (2 * group->sessions.count >= group->slot_count)
         slots_grow(group);
     size_t slot = slot_of(group, name, bytes);
     if (!group->slots[slot]) {
-        session_add(&group->sessions, name_keep(&group->sessions, name, bytes));
+        session_add(&group->sessions, name_keep(&group->sessions, name, bytes), line);
         group->slots[slot] = (uint32_t)group->sessions.count;
     }
     return group->slots[slot];
@@ -202,7 +203,7 @@ static uint32_t line_match(struct group *group, const regex_t *regex, const stru
     size_t bytes = (size_t)(id->rm_eo - id->rm_so);
     if (bytes == 0 || memchr(name, 0, bytes))
         return 0;
-    return session_take(group, name, bytes);
+    return session_take(group, name, bytes, line->number);
 }
 
 // Lay the events out: those of the first session, then those of the second, ...
