@@ -105,11 +105,33 @@ static int process_compare(const void *a, const void *b)
     return left->pid < right->pid ? -1 : left->pid > right->pid;
 }
 
+static const struct process *process_find(const struct processes *processes, pid_t pid)
+{
+    return bsearch(&(struct process){.pid = pid}, processes->items, processes->count,
+                   sizeof(struct process), process_compare);
+}
+
 static bool has_member(const struct processes *processes, pid_t pid)
 {
-    const struct process *found = bsearch(&(struct process){.pid = pid}, processes->items,
-                                          processes->count, sizeof(*found), process_compare);
+    const struct process *found = process_find(processes, pid);
     return found && found->is_member;
+}
+
+// Not below limpet-init, which adopts the orphans of its applications. As PID 1 it sees only its
+// own; started in the machine's namespace it sees also those of another limpet-init, with the same
+// mark. A parent that died meanwhile leaves the question open: not foreign.
+static bool is_foreign(const struct processes *processes, const struct process *process)
+{
+    if (getpid() == 1)
+        return false;
+    for (size_t i = 0; process && i <= processes->count; i++) {
+        if (process->parent == getpid())
+            return false;
+        if (process->parent <= 1)
+            return true;
+        process = process_find(processes, process->parent);
+    }
+    return false;
 }
 
 size_t lp_family_signal(const struct lp_family *family, int signal)
@@ -121,7 +143,8 @@ size_t lp_family_signal(const struct lp_family *family, int signal)
         return 0;
     qsort(processes.items, processes.count, sizeof(struct process), process_compare);
     for (size_t i = 0; i < processes.count; i++) {
-        processes.items[i].is_member = is_own(family, &processes.items[i]);
+        const struct process *process = &processes.items[i];
+        processes.items[i].is_member = is_own(family, process) && !is_foreign(&processes, process);
         members += processes.items[i].is_member;
     }
     while (members > before) { // children of members, until none is new
