@@ -88,7 +88,7 @@ static void test_many(void **state)
     for (uint64_t i = 1; i <= 20; i++)
         assert_int_equal(lp_children_signal(children, i, SIGTERM), 1);
     struct pollfd wait = {.fd = lp_children_wait_fd(children), .events = POLLIN};
-    while (lp_children_count(children) > 0 && poll(&wait, 1, 5000) > 0)
+    while (lp_children_count(children) > 0 && poll(&wait, 1, 60000) > 0)
         lp_children_collect(children, exit_note, &sum);
     assert_int_equal(sum, 210);
     lp_children_close(children);

@@ -56,6 +56,19 @@ static void exec_wait(struct lp_init_exec *exec, struct exec_result *result)
     lp_init_exec_close(exec);
 }
 
+// Until that text has come out of the command.
+static void output_wait(struct lp_init_exec *exec, struct exec_result *result, const char *wanted)
+{
+    int64_t end_ms = now_ms() + WAIT_MS;
+    struct lp_err err;
+    while (!strstr(lp_str_text(&result->out), wanted)) {
+        struct pollfd wait = {.fd = lp_init_exec_fd(exec), .events = POLLIN};
+        assert_true(now_ms() < end_ms);
+        poll(&wait, 1, 100);
+        assert_int_equal(lp_init_exec_read(exec, exec_news, result, &err), 0);
+    }
+}
+
 static void result_release(struct exec_result *result)
 {
     lp_str_release(&result->out);
@@ -108,10 +121,7 @@ static void test_exec_terminal(void **state)
     struct lp_err err;
     struct lp_exec_request request = {.has_tty = true, .rows = 33, .columns = 99};
     struct lp_init_exec *exec = exec_open(fixture, request, "stty size; tty; read x; stty size");
-    for (int i = 0; i < 50 && !strchr(lp_str_text(&result.out), '/'); i++) {
-        usleep(10 * 1000);
-        assert_int_equal(lp_init_exec_read(exec, exec_news, &result, &err), 0);
-    }
+    output_wait(exec, &result, "/dev/pts/");
     assert_int_equal(lp_init_exec_resize(exec, 44, 88, &err), 0);
     assert_int_equal(lp_init_exec_input(exec, "\n", 1, &err), 0);
     exec_wait(exec, &result);
@@ -148,13 +158,9 @@ static void test_exec_dies_with_its_client(void **state)
 {
     struct fixture *fixture = *state;
     struct exec_result result = {0};
-    struct lp_err err;
     struct lp_init_exec *exec =
         exec_open(fixture, (struct lp_exec_request){0}, "echo $$; exec sleep 60");
-    for (int i = 0; i < 50 && result.out.bytes == 0; i++) {
-        usleep(10 * 1000);
-        assert_int_equal(lp_init_exec_read(exec, exec_news, &result, &err), 0);
-    }
+    output_wait(exec, &result, "\n");
     pid_t pid = atoi(lp_str_text(&result.out));
     assert_true(pid > 0);
     assert_int_equal(kill(pid, 0), 0);
