@@ -149,10 +149,10 @@ LP_MUST_CHECK static int tcp_probe(struct lp_probe *probe, const struct lp_exper
     const char *host = check->host;
     uint16_t port = check->port;
     if (check->service) {
-        const char *address;
+        const char *address = NULL;
         if (lp_probe_service_port(probe->cmd, check->service, check->port, &address, err) < 0)
             return err->code;
-        const char *colon = strrchr(address, ':');
+        const char *colon = address ? strrchr(address, ':') : NULL;
         lp_assert(colon);
         host = lp_arena_text_n(probe->cmd->arena, address, (size_t)(colon - address));
         port = (uint16_t)atoi(colon + 1);

@@ -125,6 +125,48 @@ try "$work/chaos.json" --journal "$work/journal.json"; is "$?$(jq -r .status "$w
 sed 's/"type": "process", "path": "echo", "arguments": \["/"type": "python", "module": "m", "arguments": ["/' "$work/chaos.json" >"$work/python.json"
 like "$(lp experiment check "$work/python.json" 2>&1)" 'python.json:[0-9]+:[0-9]+: Limpet runs no Python' "Python providers are refused with their place"
 
+web=$(free_port)
+cat >"$work/web.py" <<'P'
+import http.server, json, sys
+class Web(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = {"/metrics": '# TYPE jobs gauge\njobs{queue="a"} 2\njobs{queue="b"} 3\njobs_total 9\n',
+                "/json": json.dumps({"list": [{"name": "x", "ok": True}]})}.get(self.path)
+        if self.path.startswith("/api/v1/query?query=sum%28up%29"):
+            body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": [
+                {"metric": {}, "value": [1, "4"]}]}})
+        self.send_response(200 if body else 404)
+        self.end_headers()
+        self.wfile.write((body or "").encode())
+    def log_message(self, *words):
+        pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Web).serve_forever()
+P
+python3 "$work/web.py" "$web" &
+server=$!
+within 10 curl -sf "http://127.0.0.1:$web/json"
+cat >"$work/checks.yaml" <<Y
+title: checks of what is not an infrastructure
+steady_state: {for: 1ms, checks: [{http: "http://127.0.0.1:$web/json", status: 2xx}]}
+stages:
+  - break: []
+    checks:
+      - {http: "http://127.0.0.1:$web/json", json: {path: "list[0].ok", equals: true}, latency: 4s}
+      - {http: "http://127.0.0.1:$web/json", json: {path: "list[0].name", equals: y}, expect: fail}
+      - {http: "http://127.0.0.1:$web/nothing", expect: fail}
+      - {http: "http://127.0.0.1:$web/nothing", status: 404}
+      - {metric: jobs, url: "http://127.0.0.1:$web/metrics", equals: 5}
+      - {metric: jobs_total, url: "http://127.0.0.1:$web/metrics", most: 8, expect: fail}
+      - {promql: sum(up), url: "http://127.0.0.1:$web/", least: 4}
+      - {promql: nothing, url: "http://127.0.0.1:$web/", least: 0, expect: fail}
+      - {exec: [sh, -c, "echo out; exit 3"], exit: 3, regex: "^o"}
+      - {ping: 127.0.0.1}
+      - {tcp: 127.0.0.1, port: $web, for: 300ms, every: 50ms}
+Y
+try "$work/checks.yaml"; is $? 0 "json paths, latency, metrics, queries, commands"
+is "$(result '[.runs[0].stages[] | select(.kind == "break") | .checks[] | .status] | unique | join(" ")')" passed "all as expected"
+kill $server; wait $server 2>/dev/null
+
 cat >"$work/wrong.yaml" <<Y
 title: wrong
 infrastrcture: x.yaml
