@@ -1,7 +1,7 @@
 # Bash completion of limpet: verbs, options, files, and what runs.
 
-_limpet_options() { # VERB: the options that its --help tells
-    "${COMP_WORDS[0]}" "$1" --help 2>/dev/null |
+_limpet_options() { # VERB, perhaps with its sub-verb: the options that its --help tells
+    "${COMP_WORDS[0]}" $1 --help 2>/dev/null |
         sed -nE 's/^ +(-([a-z]), )?(--[a-z-]+)?.*/-\2 \3/p' | tr ' ' '\n' | grep -E '^-.'
 }
 
@@ -74,6 +74,10 @@ _limpet() {
         return
     fi
     if [[ $cur == -* ]]; then
+        if [[ $verb == log && at+1 -lt COMP_CWORD ]]; then
+            verb="log ${COMP_WORDS[at + 1]}"
+            [[ $verb == 'log sessions' ]] && verb+=" ${COMP_WORDS[at + 2]}"
+        fi
         mapfile -t COMPREPLY < <(compgen -W "$(_limpet_options "$verb")" -- "$cur")
         return
     fi
@@ -92,6 +96,15 @@ _limpet() {
     break) if ((COMP_CWORD == at + 1)); then words=$(_limpet_names node,app); elif ((COMP_CWORD == at + 2)); then
             words=$("${COMP_WORDS[0]}" faults --kinds 2>/dev/null | awk 'NR > 1 { print $1 }')
         fi ;;
+    log)
+        words=$("${COMP_WORDS[0]}" log --help 2>/dev/null | sed -nE 's/^  ([a-z]+)( [a-z]+)? +[A-Z].*/\1/p' | sort -u)
+        if ((COMP_CWORD == at + 2)) && [[ $prev == sessions ]]; then
+            words='train score'
+        elif ((COMP_CWORD > at + 1)); then
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+        fi
+        ;;
     experiment)
         if ((COMP_CWORD == at + 1)); then
             words='run list check show'

@@ -26,6 +26,11 @@ struct lp_log_states *lp_log_model_states(struct lp_log_model *model)
     return model->states;
 }
 
+bool lp_log_model_has_keys(const struct lp_log_model *model)
+{
+    return model->config.with_keys;
+}
+
 void lp_log_model_train(struct lp_log_model *model, const struct lp_log_lines *lines, size_t first,
                         size_t count)
 {

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/tap.sh"
 before=$(machine)
 verbs=$("$LIMPET" --help | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p' | tr '\n' ' ')
-is "$verbs" "up down plan check ps status events why logs exec scale restart break heal faults images daemon shutdown load experiment doctor simulate version " \
+is "$verbs" "up down plan check ps status events why logs log exec scale restart break heal faults images daemon shutdown load experiment doctor simulate version " \
     "--help lists the verbs"
 bad=
 for verb in $verbs; do
