@@ -153,7 +153,9 @@ LP_MUST_CHECK static int tcp_probe(struct lp_probe *probe, const struct lp_exper
         if (lp_probe_service_port(probe->cmd, check->service, check->port, &address, err) < 0)
             return err->code;
         const char *colon = address ? strrchr(address, ':') : NULL;
-        lp_assert(colon);
+        if (!colon)
+            return lp_err_set(err, LP_ECORRUPT, "'%s' is no address with a port",
+                              address ? address : "");
         host = lp_arena_text_n(probe->cmd->arena, address, (size_t)(colon - address));
         port = (uint16_t)atoi(colon + 1);
     } else if (check->node) {
