@@ -204,7 +204,7 @@ static int parse_head(struct reader *reader, struct lp_log_session_model *model,
     model->config.seed = read_number(reader, 8);
     for (int c = LP_LOG_CHANNEL_COUNT; c <= LP_LOG_CHANNEL_ORDER; c++)
         model->thresholds[c] = (int64_t)read_number(reader, 8);
-    if (with_order > 1 || has_texts > 1 || format >= LP_LOG_FORMATS)
+    if (with_order > 1 || has_texts > 1 || format >= (has_texts ? LP_LOG_FORMATS : 1))
         return corrupt(reader, "an unknown kind of model");
     for (int c = LP_LOG_CHANNEL_COUNT; c <= LP_LOG_CHANNEL_ORDER; c++)
         if (model->thresholds[c] < INT32_MIN || model->thresholds[c] > INT32_MAX)
