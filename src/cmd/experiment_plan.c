@@ -212,6 +212,7 @@ static void plain_add(struct making *making, const struct lp_experiment_step *fr
                                                                        : LP_TRIAL_WAIT,
                                        .is_background = from->is_background,
                                        .may_fail = from->may_fail,
+                                       .judges = from->kind == LP_EXPERIMENT_ASK,
                                        .breaks = from->kind == LP_EXPERIMENT_BREAK,
                                        .wait_ms = from->wait_ms,
                                        .undo_of = LP_TRIAL_NONE};

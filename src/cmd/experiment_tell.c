@@ -172,7 +172,8 @@ void lp_run_tell_live(struct lp_run *run)
 {
     int64_t now_ms = lp_run_now_ms(), since_ms = now_ms;
     LP_OWNS_STR struct lp_str line = {0}, took = {0};
-    if (!is_told(run) || !run->cmd->is_terminal || now_ms - run->drawn_ms < LIVE_MS)
+    if (!is_told(run) || !run->cmd->is_terminal || run->what.is_interactive ||
+        now_ms - run->drawn_ms < LIVE_MS)
         return;
     run->drawn_ms = now_ms;
     const char *what = present(run, &since_ms);

@@ -169,7 +169,7 @@ static void step_end(struct lp_trial *trial, uint32_t index, bool is_ok)
     if (is_ok || trial->plan.steps[index].may_fail)
         return;
     reason_add(trial, LP_TRIAL_STEP_FAILED, index);
-    spoil(trial, kind_of(trial, trial->stage), false);
+    spoil(trial, kind_of(trial, trial->stage), trial->plan.steps[index].judges);
 }
 
 // The end of a wait, as far as it is known; INT64_MAX: until something happens.

@@ -45,6 +45,7 @@ struct lp_trial_step {
     uint8_t kind;
     bool is_background; // the next one does not wait for it
     bool may_fail;
+    bool judges; // its failure is that of a check: somebody has looked
     bool breaks; // done once each of its faults is in effect: no check is read before
     uint32_t wait_ms;
     uint32_t undo_of; // only when that step was begun; LP_TRIAL_NONE

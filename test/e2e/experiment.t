@@ -167,6 +167,15 @@ try "$work/checks.yaml"; is $? 0 "json paths, latency, metrics, queries, command
 is "$(result '[.runs[0].stages[] | select(.kind == "break") | .checks[] | .status] | unique | join(" ")')" passed "all as expected"
 kill $server; wait $server 2>/dev/null
 
+cat >"$work/ask.yaml" <<'Y'
+title: a person looks
+steady_state: [{ping: 127.0.0.1, for: 1ms}]
+stages: [{break: [{ask: Is it well?}]}]
+Y
+echo y | lp experiment run "$work/ask.yaml" --interactive --out "$work/ask" >/dev/null 2>&1; is $? 0 "a person who is asked says yes"
+echo no | lp experiment run "$work/ask.yaml" --interactive --out "$work/ask" >/dev/null 2>&1
+is "$?$(jq -r .status "$work/ask/result.json")" "1failed" "or no"
+
 cat >"$work/wrong.yaml" <<Y
 title: wrong
 infrastrcture: x.yaml

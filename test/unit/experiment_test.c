@@ -27,56 +27,57 @@ static int parse(const char *text, struct lp_arena *arena, struct lp_experiment 
 #define STEP  HEAD "stages:\n- break:\n  - "
 #define CHECK HEAD "stages:\n- break: []\n  checks:\n  - "
 
+static const struct {
+    const char *text;
+    int line, column;
+    const char *says;
+} cases[] = {
+    {"[]", 1, 1, "an experiment must be a mapping"},
+    {"titel: x", 1, 1, "did you mean 'title'"},
+    {"title: x\nstages: []", 1, 1, "'steady_state' is missing"},
+    {HEAD, 1, 1, "'stages' is missing"},
+    {HEAD "stages: []\ninfrastructure: a\ncompare: [a, b]", 5, 10, "either 'infrastructure'"},
+    {HEAD "stages: []\ncompare: [a]", 4, 10, "at least two"},
+    {HEAD "stages: []\nrequires: [{comand: sh}]", 4, 12, "did you mean 'command'"},
+    {HEAD "stages: []\nrequires: [{runtime: vmm}]", 4, 22, "is not container or vm"},
+    {HEAD "stages: []\nrepeat: 0", 4, 9, "not within 1 to 1000"},
+    {HEAD "stages: [{heal: []}]", 3, 10, "nothing is broken yet"},
+    {HEAD "stages: [{break: []}, {setup: []}]", 3, 23, "'setup' comes before 'break'"},
+    {HEAD "stages: [{braek: []}]", 3, 10, "did you mean 'break'"},
+    {HEAD "stages: [{break: [], heal: []}]", 3, 28, "either 'break' or 'heal'"},
+    {STEP "{break: a}", 5, 5, "'fault' is missing"},
+    {STEP "{break: a, fault: kil}", 5, 23, "did you mean 'kill'"},
+    {STEP "{break: a, fault: cut, for: ever}", 5, 33, "has an end"},
+    {STEP "{break: a, fault: cut, delay: 1s}", 5, 23, "delay"},
+    {STEP "{swizzle: a, fault: kill}", 5, 25, "restores what it stops"},
+    {STEP "{repeat: 2}", 5, 5, "'do' is missing"},
+    {STEP "{random: []}", 5, 14, "from 1 to"},
+    {STEP "{wait: soon}", 5, 12, "is not a duration"},
+    {STEP "{scale: web}", 5, 13, "scale: {SERVICE: NUMBER}"},
+    {STEP "{wiat: 1s}", 5, 5, "did you mean 'wait'"},
+    {CHECK "{http: 'ftp://x'}", 6, 12, "a URL is written"},
+    {CHECK "{http: {service: a, node: b}}", 6, 5, "say where"},
+    {CHECK "{http: {service: a}, status: 99}", 6, 34, "is not a status"},
+    {CHECK "{http: {service: a, regex: '['}}", 6, 32, "["},
+    {CHECK "{tcp: 127.0.0.1}", 6, 5, "a 'port'"},
+    {CHECK "{log: a}", 6, 5, "'contains' or 'regex'"},
+    {CHECK "{metric: healthy, service: a}", 6, 5, "'least', 'most' or 'equals'"},
+    {CHECK "{promql: up, least: 1}", 6, 5, "'url' of the Prometheus"},
+    {CHECK "{ping: a, until: tomorrow}", 6, 22, "faults-end"},
+    {CHECK "{ping: a, until: load-end, for: 1s}", 6, 5, "either 'until' or 'for'"},
+    {CHECK "{ping: a, every: 1ms}", 6, 22, "at most every 10ms"},
+    {CHECK "{ping: a, status: 200}", 6, 15, "unknown key 'status'"},
+    {CHECK "{ping: '${NOBODY}'}", 6, 12, "${NOBODY} is not set"},
+    {"title: t\nmethod: [{name: a, provider: {type: python}}]", 2, 37, "no Python"},
+    {"title: t\nmethod: [{ref: a}]", 2, 16, "no activity named 'a'"},
+    {"title: t\nsteady-state-hypothesis: {probes: [{name: a, provider: {type: process, path: "
+     "x}}]}\nmethod: []",
+     2, 36, "'tolerance' is missing"},
+};
+
 static void wrong(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        int line, column;
-        const char *says;
-    } cases[] = {
-        {"[]", 1, 1, "an experiment must be a mapping"},
-        {"titel: x", 1, 1, "did you mean 'title'"},
-        {"title: x\nstages: []", 1, 1, "'steady_state' is missing"},
-        {HEAD, 1, 1, "'stages' is missing"},
-        {HEAD "stages: []\ninfrastructure: a\ncompare: [a, b]", 5, 10, "either 'infrastructure'"},
-        {HEAD "stages: []\ncompare: [a]", 4, 10, "at least two"},
-        {HEAD "stages: []\nrequires: [{comand: sh}]", 4, 12, "did you mean 'command'"},
-        {HEAD "stages: []\nrequires: [{runtime: vmm}]", 4, 22, "is not container or vm"},
-        {HEAD "stages: []\nrepeat: 0", 4, 9, "not within 1 to 1000"},
-        {HEAD "stages: [{heal: []}]", 3, 10, "nothing is broken yet"},
-        {HEAD "stages: [{break: []}, {setup: []}]", 3, 23, "'setup' comes before 'break'"},
-        {HEAD "stages: [{braek: []}]", 3, 10, "did you mean 'break'"},
-        {HEAD "stages: [{break: [], heal: []}]", 3, 28, "either 'break' or 'heal'"},
-        {STEP "{break: a}", 5, 5, "'fault' is missing"},
-        {STEP "{break: a, fault: kil}", 5, 23, "did you mean 'kill'"},
-        {STEP "{break: a, fault: cut, for: ever}", 5, 33, "has an end"},
-        {STEP "{break: a, fault: cut, delay: 1s}", 5, 23, "delay"},
-        {STEP "{swizzle: a, fault: kill}", 5, 25, "restores what it stops"},
-        {STEP "{repeat: 2}", 5, 5, "'do' is missing"},
-        {STEP "{random: []}", 5, 14, "from 1 to"},
-        {STEP "{wait: soon}", 5, 12, "is not a duration"},
-        {STEP "{scale: web}", 5, 13, "scale: {SERVICE: NUMBER}"},
-        {STEP "{wiat: 1s}", 5, 5, "did you mean 'wait'"},
-        {CHECK "{http: 'ftp://x'}", 6, 12, "a URL is written"},
-        {CHECK "{http: {service: a, node: b}}", 6, 5, "say where"},
-        {CHECK "{http: {service: a}, status: 99}", 6, 34, "is not a status"},
-        {CHECK "{http: {service: a, regex: '['}}", 6, 32, "["},
-        {CHECK "{tcp: 127.0.0.1}", 6, 5, "a 'port'"},
-        {CHECK "{log: a}", 6, 5, "'contains' or 'regex'"},
-        {CHECK "{metric: healthy, service: a}", 6, 5, "'least', 'most' or 'equals'"},
-        {CHECK "{promql: up, least: 1}", 6, 5, "'url' of the Prometheus"},
-        {CHECK "{ping: a, until: tomorrow}", 6, 22, "faults-end"},
-        {CHECK "{ping: a, until: load-end, for: 1s}", 6, 5, "either 'until' or 'for'"},
-        {CHECK "{ping: a, every: 1ms}", 6, 22, "at most every 10ms"},
-        {CHECK "{ping: a, status: 200}", 6, 15, "unknown key 'status'"},
-        {CHECK "{ping: '${NOBODY}'}", 6, 12, "${NOBODY} is not set"},
-        {"title: t\nmethod: [{name: a, provider: {type: python}}]", 2, 37, "no Python"},
-        {"title: t\nmethod: [{ref: a}]", 2, 16, "no activity named 'a'"},
-        {"title: t\nsteady-state-hypothesis: {probes: [{name: a, provider: {type: process, path: "
-         "x}}]}\nmethod: []",
-         2, 36, "'tolerance' is missing"},
-    };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         LP_OWNS_ARENA struct lp_arena arena = {0};
         struct lp_experiment experiment;
