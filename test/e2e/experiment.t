@@ -37,6 +37,8 @@ is "$(result '[.runs[0].stages[].kind] | join(" ")')" \
 is "$(lp status -o json | jq length)" 0 "nothing is up afterwards"
 
 try "$experiments/storage-replicas.yaml"; is $? 0 "one storage replica down, both down: an expected failure"
+try "$experiments/limpet-itself.yaml"; is $? 0 "the daemon is killed and stopped, and what it runs does not notice"
+is "$(result '.runs[0].load.outcome.failed')" 0 "not one request failed"
 LOAD=4s try "$experiments/swizzle.yaml" --seed 7; is $? 0 "a swizzle run"
 first=$(result '[.runs[0].stages[].steps[] | select(.action == "break" or .action == "heal") | .name] | join(",")')
 is "$(result '.runs[0].load.outcome | .requests > 0 and .is_whole')" true "its load has figures"
