@@ -7,9 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "logs/logs.h"
-
-struct lp_str;
 
 struct lp_span { // bytes of a line, lent
     const char *at;
@@ -30,6 +29,28 @@ lp_log_split lp_log_split_syslog, lp_log_split_syslog5424, lp_log_split_level, l
 lp_log_split *lp_log_split_of(enum lp_log_format format);
 // Which format fits most of the lines in bytes (whole lines)? FREE when none fits three of five.
 enum lp_log_format lp_log_format_detect(const char *bytes, size_t count);
+
+// JOURNAL: an entry, line by line.
+enum lp_log_field {
+    LP_LOG_FIELD_TEXT,
+    LP_LOG_FIELD_TAG,
+    LP_LOG_FIELD_KEY,
+    LP_LOG_FIELD_TIME,
+    LP_LOG_FIELD_OTHER
+};
+struct lp_log_entry {
+    struct lp_str tag, text, key; // mended
+    int64_t at_ms;
+    bool has_text;
+    bool is_binary; // within a value that is not text: the rest is about it
+    enum lp_log_field field;
+    uint32_t header_bytes;
+    uint64_t left;
+};
+// line: without its newline. True: it is the blank line behind an entry.
+bool lp_log_entry_take(struct lp_log_entry *entry, struct lp_span line);
+void lp_log_entry_clear(struct lp_log_entry *entry); // memory kept
+void lp_log_entry_release(struct lp_log_entry *entry);
 
 // Small steps along a line, taken many times a line: here, so that they can be woven in.
 static inline void lp_span_skip(struct lp_span *rest, size_t bytes)
@@ -62,42 +83,14 @@ bool lp_log_is_level(struct lp_span token); // "INFO", "[warn]", "E"
 
 // Templates.
 // A number for the cleaned text: equal templates have equal numbers, and so has the template's own
-// text when it is cleaned again. ret_is_plain: as lp_log_text_is_plain.
-struct lp_log_text {
-    struct lp_span span;
-    bool is_padded; // LP_LOG_PADDING bytes behind it may be read, whatever they are
-};
-uint64_t lp_log_text_hash(struct lp_log_text text, enum lp_log_cleaning cleaning,
-                          bool *ret_is_plain);
+// text when it is cleaned again. LP_LOG_PADDING bytes behind the text can be read.
+uint64_t lp_log_text_hash(struct lp_span text, enum lp_log_cleaning cleaning);
 // Append the cleaned text.
 void lp_log_text_clean(struct lp_span text, enum lp_log_cleaning cleaning, struct lp_str *ret_text);
 // Append the text with every control byte and every byte that is not UTF-8 as '?'.
 void lp_log_text_mend(struct lp_span text, struct lp_str *ret_text);
-// Has it bytes to be mended? (Other than plain ASCII: perhaps.)
-bool lp_log_text_is_plain(struct lp_span text);
-
-#define LP_LOG_STAR_HASH UINT64_C(0x9e3779b97f4a7c15) // of the token "*"
-// Source of the constants: Fibonacci hashing; the step is the finish of MurmurHash3 (Appleby).
-static inline uint64_t lp_log_hash_mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-    return hash ^ hash >> 32;
-}
-static inline uint64_t lp_log_hash_bytes(const char *bytes, size_t count)
-{
-    uint64_t hash = count * LP_LOG_STAR_HASH, word;
-    for (; count >= 8; bytes += 8, count -= 8) {
-        memcpy(&word, bytes, 8);
-        hash = lp_log_hash_mix(hash, word);
-    }
-    word = 0;
-    if (count)
-        memcpy(&word, bytes, count);
-    return lp_log_hash_mix(hash, word);
-}
 
 enum {
     LP_LOG_TEXT_BYTES = 512,     // of a text: what makes up its template
     LP_LOG_TEMPLATE_BYTES = 768, // of a template, which may be longer: "a= b=" becomes "a=* b=*"
-    LP_LOG_PADDING = 64,
 };

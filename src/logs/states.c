@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "logs/line_parts.h"
+#include "logs/text_bits.h"
 
 enum {
     TABLE_SLOTS = 1 << 17, // open addressing, at most half full
@@ -52,12 +53,11 @@ struct lp_log_states {
     uint16_t *tag_slots; // open addressing: index of the tag + 1; 0: empty
     struct slot *slots;
     uint64_t line_count;
-    struct lp_str hold;   // lines before the format is known, then the line that is cut in two
-    size_t held_lines;    // of hold, while the format is not known
-    bool is_skipping;     // the rest of a line that was too long
-    struct lp_str mended; // scratch
-    struct lp_str entry_tag, entry_text; // JOURNAL: of the entry being read
-    bool has_entry;
+    struct lp_str hold; // lines before the format is known, then the line that is cut in two
+    size_t held_lines;  // of hold, while the format is not known
+    bool is_skipping;   // the rest of a line that was too long
+    struct lp_str padded, mended; // scratch: with LP_LOG_PADDING bytes behind it
+    struct lp_log_entry entry;    // JOURNAL: the one being read
 };
 
 struct lp_log_states *lp_log_states_open(const struct lp_log_states_config *config)
@@ -70,6 +70,7 @@ struct lp_log_states *lp_log_states_open(const struct lp_log_states_config *conf
                              ? config->states_max
                              : LP_LOG_STATES_MAX;
     states->room = states->states_max / 64 + 1;
+    lp_log_entry_clear(&states->entry);
     states->slots = lp_heap_take(TABLE_SLOTS * sizeof(*states->slots));
     states->tag_slots = lp_heap_take(TAG_SLOTS * sizeof(*states->tag_slots));
     return states;
@@ -79,9 +80,9 @@ void lp_log_states_close(struct lp_log_states *states)
 {
     lp_arena_release(&states->arena);
     lp_str_release(&states->hold);
+    lp_str_release(&states->padded);
     lp_str_release(&states->mended);
-    lp_str_release(&states->entry_tag);
-    lp_str_release(&states->entry_text);
+    lp_log_entry_release(&states->entry);
     lp_heap_free(states->rows);
     lp_heap_free(states->tags);
     lp_heap_free(states->slots);
@@ -143,11 +144,6 @@ static uint16_t row_add(struct lp_log_states *states, uint32_t tag_id, const cha
     return (uint16_t)states->row_count++;
 }
 
-static uint64_t state_hash(uint64_t tag_hash, uint64_t text_hash)
-{
-    return lp_log_hash_mix(lp_log_hash_mix(1, tag_hash), text_hash);
-}
-
 static bool is_other_text(const char *text)
 {
     return strcmp(text, other_text) == 0;
@@ -182,27 +178,41 @@ static uint16_t state_add(struct lp_log_states *states, uint32_t tag_id, struct 
     return state;
 }
 
-// tag and text are plain; text_hash is of the text.
-static uint16_t state_of(struct lp_log_states *states, struct lp_span tag, struct lp_span text,
-                         uint64_t text_hash)
+static uint64_t state_hash(const struct lp_log_states *states, struct lp_span tag,
+                           struct lp_span text)
 {
-    uint64_t hash = state_hash(lp_log_hash_bytes(tag.at, tag.bytes), text_hash);
+    uint64_t hash = lp_log_text_hash(text, states->config.cleaning);
+    return lp_log_hash_padded(hash, tag.at, tag.bytes, LP_LOG_SALT_KEPT);
+}
+
+// tag and text are plain, and padded.
+static uint16_t state_of(struct lp_log_states *states, struct lp_span tag, struct lp_span text)
+{
+    uint64_t hash = state_hash(states, tag, text);
     struct slot *slot = slot_find(states, hash);
     if (slot->state_plus_one)
         return (uint16_t)(slot->state_plus_one - 1);
     return state_add(states, tag_find(states, tag), text, slot, hash);
 }
 
+static void padding_add(struct lp_str *text)
+{
+    static const char padding[LP_LOG_PADDING];
+    lp_str_add_n(text, padding, sizeof(padding));
+}
+
 uint16_t lp_log_states_take(struct lp_log_states *states, const char *tag, const char *text)
 {
-    struct lp_span tag_span = {tag, strlen(tag)};
+    struct lp_span tag_span = {tag, strlen(tag)}, text_span = {text, strlen(text)};
     if (is_other_text(text))
         return other_of(states, tag_find(states, tag_span));
-    struct lp_span span = {text, strlen(text)};
-    bool is_plain;
-    return state_of(
-        states, tag_span, span,
-        lp_log_text_hash((struct lp_log_text){span, false}, states->config.cleaning, &is_plain));
+    lp_str_clear(&states->padded);
+    lp_str_add_n(&states->padded, tag, tag_span.bytes);
+    lp_str_add_n(&states->padded, text, text_span.bytes);
+    padding_add(&states->padded);
+    tag_span.at = states->padded.text;
+    text_span.at = states->padded.text + tag_span.bytes;
+    return state_of(states, tag_span, text_span);
 }
 
 size_t lp_log_states_count(const struct lp_log_states *states)
@@ -271,74 +281,81 @@ static bool is_blank(struct lp_span line)
     return true;
 }
 
-static void line_read(struct lp_log_states *states, struct lp_span line, bool is_padded,
-                      struct lp_log_lines *lines)
+// Only what is plain is ever in the table, so that only what is not found needs a look.
+static uint16_t state_of_raw(struct lp_log_states *states, struct lp_span tag, struct lp_span text)
+{
+    uint64_t hash = state_hash(states, tag, text);
+    const struct slot *slot = slot_find(states, hash);
+    if (slot->state_plus_one)
+        return (uint16_t)(slot->state_plus_one - 1);
+    struct lp_str *mended = &states->mended;
+    lp_str_clear(mended);
+    lp_log_text_mend(tag, mended);
+    tag.bytes = mended->bytes;
+    lp_log_text_mend(text, mended);
+    text.bytes = mended->bytes - tag.bytes;
+    padding_add(mended);
+    tag.at = mended->text;
+    text.at = mended->text + tag.bytes;
+    return state_of(states, tag, text);
+}
+
+// The line is padded.
+static void line_read(struct lp_log_states *states, struct lp_span line, struct lp_log_lines *lines)
 {
     struct lp_log_head head = {.text = line, .at_ms = INT64_MIN};
     if (states->split && !states->split(line, &head))
         head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     if (head.tag.bytes > LP_LOG_TAG_BYTES)
         head.tag.bytes = LP_LOG_TAG_BYTES;
+    if (head.tag.bytes == 0) // it may be nowhere
+        head.tag.at = line.at;
     if (head.text.bytes > LP_LOG_TEXT_BYTES)
         head.text.bytes = LP_LOG_TEXT_BYTES;
-    if (is_blank(head.text) && head.tag.bytes == 0) {
+    if (head.tag.bytes == 0 && is_blank(head.text)) {
         line_put(states, lines, LP_LOG_NOTHING, NULL);
         return;
     }
-    struct lp_span tag = head.tag, text = head.text;
-    bool is_plain;
-    uint64_t text_hash =
-        lp_log_text_hash((struct lp_log_text){text, is_padded}, states->config.cleaning, &is_plain);
-    if (!is_plain || !lp_log_text_is_plain(tag)) {
-        lp_str_clear(&states->mended);
-        lp_log_text_mend(tag, &states->mended);
-        size_t tag_bytes = states->mended.bytes;
-        lp_log_text_mend(text, &states->mended);
-        tag = (struct lp_span){lp_str_text(&states->mended), tag_bytes};
-        text = (struct lp_span){tag.at + tag_bytes, states->mended.bytes - tag_bytes};
-        text_hash =
-            lp_log_text_hash((struct lp_log_text){text, false}, states->config.cleaning, &is_plain);
-    }
-    line_put(states, lines, state_of(states, tag, text, text_hash), &head);
+    line_put(states, lines, state_of_raw(states, head.tag, head.text), &head);
 }
 
-// An entry of the journal: fields, then a blank line, which stands for the entry.
+// The blank line behind an entry stands for it; the lines of its fields are nothing.
 static void field_read(struct lp_log_states *states, struct lp_span line,
                        struct lp_log_lines *lines)
 {
-    static const char message[] = "MESSAGE=", writer[] = "SYSLOG_IDENTIFIER=";
-    uint16_t state = LP_LOG_NOTHING;
-    if (line.bytes == 0 && states->has_entry) {
-        const char *tag = lp_str_text(&states->entry_tag), *text = lp_str_text(&states->entry_text);
-        state = lp_log_states_take(states, tag, text);
-        lp_str_clear(&states->entry_tag);
-        lp_str_clear(&states->entry_text);
-        states->has_entry = false;
-    } else if (line.bytes >= strlen(message) && memcmp(line.at, message, strlen(message)) == 0) {
-        lp_span_skip(&line, strlen(message));
-        lp_str_clear(&states->entry_text);
-        lp_log_text_mend(line, &states->entry_text);
-        states->has_entry = true;
-    } else if (line.bytes >= strlen(writer) && memcmp(line.at, writer, strlen(writer)) == 0) {
-        lp_span_skip(&line, strlen(writer));
-        line.bytes = line.bytes < LP_LOG_TAG_BYTES ? line.bytes : LP_LOG_TAG_BYTES;
-        lp_str_clear(&states->entry_tag);
-        lp_log_text_mend(line, &states->entry_tag);
+    struct lp_log_entry *entry = &states->entry;
+    if (!lp_log_entry_take(entry, line)) {
+        line_put(states, lines, LP_LOG_NOTHING, NULL);
+        return;
     }
-    line_put(states, lines, state, NULL);
+    uint16_t state = LP_LOG_NOTHING;
+    struct lp_log_head head = {.key = {lp_str_text(&entry->key), entry->key.bytes},
+                               .at_ms = entry->at_ms};
+    if (entry->has_text)
+        state = lp_log_states_take(states, lp_str_text(&entry->tag), lp_str_text(&entry->text));
+    line_put(states, lines, state, entry->has_text ? &head : NULL);
+    lp_log_entry_clear(entry);
 }
 
+// is_padded: LP_LOG_PADDING bytes behind the line can be read.
 static void line_take(struct lp_log_states *states, struct lp_span line, bool is_padded,
                       struct lp_log_lines *lines)
 {
+    if (states->format == LP_LOG_JOURNAL) {
+        field_read(states, line, lines);
+        return;
+    }
     if (line.bytes && line.at[line.bytes - 1] == '\r')
         line.bytes--;
     if (line.bytes > LP_LOG_LINE_BYTES)
         line.bytes = LP_LOG_LINE_BYTES;
-    if (states->format == LP_LOG_JOURNAL)
-        field_read(states, line, lines);
-    else
-        line_read(states, line, is_padded, lines);
+    if (!is_padded) {
+        lp_str_clear(&states->padded);
+        lp_str_add_n(&states->padded, line.at, line.bytes);
+        padding_add(&states->padded);
+        line.at = states->padded.text;
+    }
+    line_read(states, line, lines);
 }
 
 // Whole lines; returns what is left behind the last newline.
@@ -422,6 +439,8 @@ void lp_log_states_end(struct lp_log_states *states, struct lp_log_lines *ret_li
                   ret_lines);
     lp_str_clear(&states->hold);
     states->is_skipping = false;
-    if (states->has_entry) // the journal's last entry has no blank line behind it
+    states->entry.is_binary = false;
+    if (states->entry.has_text) // the journal's last entry has no blank line behind it
         field_read(states, (struct lp_span){"", 0}, ret_lines);
+    lp_log_entry_clear(&states->entry);
 }

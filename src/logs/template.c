@@ -1,18 +1,16 @@
 // From a text to its template: which tokens stay, and a number for what stays.
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 #include <string.h>
 
 #include "base/str.h"
 #include "logs/line_parts.h"
+#include "logs/text_bits.h"
 
-enum { BLANK = 1, DIGIT = 2, EQUAL = 4, ODD = 8, WORDS = LP_LOG_TEMPLATE_BYTES / 64 };
+enum { BLANK = 1, DIGIT = 2, EQUAL = 4, ODD = 8 };
 
 // What a byte is. Odd: to be mended before it may be shown, or perhaps (UTF-8).
 static const uint8_t kinds[256] = {
     [0 ... 8] = ODD,       ['\t'] = BLANK,    [10 ... 12] = ODD,
-    ['\r'] = BLANK,        [14 ... 31] = ODD, [' '] = BLANK,
+    ['\r'] = BLANK | ODD,  [14 ... 31] = ODD, [' '] = BLANK,
     ['0' ... '9'] = DIGIT, ['='] = EQUAL,     [127 ... 255] = ODD,
 };
 
@@ -21,15 +19,6 @@ static struct lp_span cut(struct lp_span text)
     if (text.bytes > LP_LOG_TEMPLATE_BYTES)
         text.bytes = LP_LOG_TEMPLATE_BYTES;
     return text;
-}
-
-bool lp_log_text_is_plain(struct lp_span text)
-{
-    uint8_t seen = 0;
-    text = cut(text);
-    for (size_t i = 0; i < text.bytes; i++)
-        seen |= kinds[(unsigned char)text.at[i]];
-    return !(seen & ODD);
 }
 
 // Bytes of the first character; 0: they are not UTF-8, or it is one of ASCII's or a control.
@@ -105,125 +94,106 @@ static enum shape shape_of(const struct token *token)
     return token->has_digit || is_star ? STAR : KEPT;
 }
 
-// The way of most lines: what is blank, a digit or '=' is found for 64 bytes at a time, as bits.
+// The way of most lines: a window of 64 bytes is looked at as bits, and only its tokens that stay
+// are visited. A token that has no end within the window begins the next one.
 
-struct masks {
-    uint64_t blank[WORDS], digit[WORDS], equal[WORDS];
-    bool has_equal, is_odd;
+struct hashing {
+    uint64_t hash;
+    bool was_star; // variables since the last token that stayed
 };
 
-struct word { // bits of 64 bytes
-    uint64_t blank, digit, equal, odd;
-};
-
-#ifdef __SSE2__
-static struct word word_of(const char *at)
+// A token that stays. salt: KEPT or KEY.
+static inline void token_add(struct hashing *hashing, const char *at, size_t bytes, uint64_t salt)
 {
-    struct word word = {0};
-    for (int i = 0; i < 4; i++) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(at + 16 * i));
-        __m128i blank = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')),
-                                                  _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'))),
-                                     _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')));
-        __m128i from_zero = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
-        __m128i digit = _mm_cmpeq_epi8(_mm_min_epu8(from_zero, _mm_set1_epi8(9)), from_zero);
-        // As signed numbers, bytes beyond ASCII are below the blank, too.
-        __m128i odd =
-            _mm_andnot_si128(blank, _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
-                                                 _mm_cmpeq_epi8(bytes, _mm_set1_epi8(127))));
-        __m128i equal = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('='));
-        word.blank |= (uint64_t)(uint32_t)_mm_movemask_epi8(blank) << (16 * i);
-        word.digit |= (uint64_t)(uint32_t)_mm_movemask_epi8(digit) << (16 * i);
-        word.equal |= (uint64_t)(uint32_t)_mm_movemask_epi8(equal) << (16 * i);
-        word.odd |= (uint64_t)(uint32_t)_mm_movemask_epi8(odd) << (16 * i);
+    if (bytes == 1 && *at == '*') { // as in a template
+        hashing->was_star = true;
+        return;
     }
-    return word;
-}
-#else
-static struct word word_of(const char *at)
-{
-    struct word word = {0};
-    for (int i = 0; i < 64; i++) {
-        uint8_t kind = kinds[(unsigned char)at[i]];
-        word.blank |= (uint64_t)((kind & BLANK) != 0) << i;
-        word.digit |= (uint64_t)((kind & DIGIT) != 0) << i;
-        word.equal |= (uint64_t)((kind & EQUAL) != 0) << i;
-        word.odd |= (uint64_t)((kind & ODD) != 0) << i;
-    }
-    return word;
-}
-#endif
-
-static void masks_fill(struct lp_span text, bool is_padded, struct masks *masks)
-{
-    uint64_t odd = 0, equal = 0;
-    for (size_t at = 0, i = 0; at < text.bytes; at += 64, i++) {
-        char last[64]; // the text may end where memory ends
-        size_t left = text.bytes - at;
-        bool is_copied = left < 64 && !is_padded;
-        if (is_copied)
-            memcpy(last, text.at + at, left);
-        struct word word = word_of(is_copied ? last : text.at + at);
-        uint64_t within = left < 64 ? (UINT64_C(1) << left) - 1 : ~UINT64_C(0);
-        masks->blank[i] = word.blank;
-        masks->digit[i] = word.digit;
-        masks->equal[i] = word.equal;
-        odd |= word.odd & within;
-        equal |= word.equal & within;
-    }
-    masks->has_equal = equal != 0;
-    masks->is_odd = odd != 0;
+    salt ^= hashing->was_star ? LP_LOG_SALT_STAR : 0;
+    hashing->hash = lp_log_hash_padded(hashing->hash, at, bytes, salt);
+    hashing->was_star = false;
 }
 
-// The first bit at or behind `at` that is set (flip 0) or clear (flip all ones); end when none is.
-static inline size_t bit_find(const uint64_t *mask, size_t at, size_t end, uint64_t flip)
+// Bits below the one at `at` (0..63).
+static inline uint64_t below(size_t at)
 {
-    while (at < end) {
-        uint64_t word = (mask[at / 64] ^ flip) >> (at % 64);
-        if (word) {
-            at += (size_t)__builtin_ctzll(word);
-            return at < end ? at : end;
+    return (UINT64_C(1) << at) - 1;
+}
+
+// Bytes of the key with its '=', of the token in [start, end); 0: it has none.
+static inline size_t key_of(const struct lp_log_bits *bits, size_t start, size_t end)
+{
+    uint64_t equal = bits->equal & below(end) & ~below(start);
+    size_t at = equal ? (size_t)__builtin_ctzll(equal) : start;
+    bool has_digit = bits->digit & below(at) & ~below(start);
+    return at == start || has_digit ? 0 : at + 1 - start;
+}
+
+// Tokens: the bytes of all whole tokens, as bits; behind each of them is a clear bit.
+static inline void window_hash(struct hashing *hashing, const char *at,
+                               const struct lp_log_bits *bits, uint64_t tokens)
+{
+    // What is added to a token's bits carries over its end: there, a bit tells of it.
+    uint64_t ends = ~tokens & tokens << 1;
+    uint64_t stars = (tokens + (bits->digit & tokens)) & ends;
+    uint64_t equals = (tokens + (bits->equal & tokens)) & ends;
+    for (uint64_t left = (ends & ~stars) | equals; left; left &= left - 1) {
+        size_t end = (size_t)__builtin_ctzll(left);
+        uint64_t before = ~tokens & below(end);
+        size_t start = before ? 64 - (size_t)__builtin_clzll(before) : 0;
+        size_t bytes = end - start;
+        uint64_t salt = LP_LOG_SALT_KEPT;
+        if (equals >> end & 1) {
+            size_t key = key_of(bits, start, end);
+            if (!key && stars >> end & 1)
+                continue;
+            salt = key ? LP_LOG_SALT_KEY : salt;
+            bytes = key ? key : bytes;
+            stars &= ~(UINT64_C(1) << end);
         }
-        at = (at / 64 + 1) * 64;
+        hashing->was_star |= (stars & below(end)) != 0;
+        stars &= ~below(end);
+        token_add(hashing, at + start, bytes, salt);
     }
-    return end;
+    hashing->was_star |= stars != 0;
 }
 
-// lp_log_hash_bytes of a token of `text`; one load where that stays within the text.
-static inline uint64_t token_hash(struct lp_span text, bool is_padded, size_t at, size_t bytes)
+// A token of 64 bytes and more.
+static void long_hash(struct hashing *hashing, struct lp_span *rest)
 {
-    uint64_t word;
-    if (bytes >= 8 || (!is_padded && at + 8 > text.bytes) ||
-        __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
-        return lp_log_hash_bytes(text.at + at, bytes);
-    memcpy(&word, text.at + at, 8);
-    word &= (UINT64_C(1) << (8 * bytes)) - 1;
-    return lp_log_hash_mix(bytes * LP_LOG_STAR_HASH, word);
+    struct token token = {0};
+    if (!token_next(rest, &token))
+        return;
+    enum shape shape = shape_of(&token);
+    if (shape == STAR)
+        hashing->was_star = true;
+    else if (shape == KEY)
+        token_add(hashing, token.at, token.equal, LP_LOG_SALT_KEY);
+    else
+        token_add(hashing, token.at, token.bytes, LP_LOG_SALT_KEPT);
 }
 
-static uint64_t hash_tokens(struct lp_span text, bool is_padded, const struct masks *masks)
+static uint64_t hash_tokens(struct lp_span text)
 {
-    uint64_t hash = 0;
-    bool was_star = false;
-    for (size_t at = 0, end;
-         (at = bit_find(masks->blank, at, text.bytes, ~UINT64_C(0))) < text.bytes; at = end) {
-        end = bit_find(masks->blank, at, text.bytes, 0);
-        size_t digit = bit_find(masks->digit, at, end, 0);
-        size_t equal = masks->has_equal ? bit_find(masks->equal, at, end, 0) : end;
-        bool is_key = equal > at && equal < end && digit > equal;
-        bool is_star = !is_key && (digit < end || (end - at == 1 && text.at[at] == '*'));
-        if (is_star && was_star)
+    struct hashing hashing = {0};
+    while (text.bytes > 0) {
+        struct lp_log_bits bits = lp_log_bits_of(text.at);
+        size_t bytes = text.bytes < 64 ? text.bytes : 64, open = 0;
+        uint64_t within = bytes < 64 ? below(bytes) : ~UINT64_C(0);
+        uint64_t tokens = ~bits.blank & within;
+        if (tokens == ~UINT64_C(0)) {
+            long_hash(&hashing, &text);
             continue;
-        was_star = is_star;
-        if (is_star)
-            hash = lp_log_hash_mix(hash, LP_LOG_STAR_HASH);
-        else if (is_key) // as the token "key=*" would be
-            hash = lp_log_hash_mix(lp_log_hash_mix(hash, '*'),
-                                   token_hash(text, is_padded, at, equal + 1 - at));
-        else
-            hash = lp_log_hash_mix(hash, token_hash(text, is_padded, at, end - at));
+        }
+        if (tokens >> 63) { // the last token may go on
+            open = (size_t)__builtin_clzll(~tokens);
+            tokens &= below(64 - open);
+        }
+        window_hash(&hashing, text.at, &bits, tokens);
+        lp_span_skip(&text, bytes - open);
     }
-    return hash;
+    return lp_log_hash_fold(hashing.hash ^ LP_LOG_SALT_PART,
+                            hashing.was_star ? LP_LOG_SALT_STAR : LP_LOG_SALT_RIGHT);
 }
 
 static void clean_tokens(struct lp_span text, struct lp_str *out)
@@ -259,12 +229,12 @@ static size_t numerals_drop(const struct token *token, char *ret_kept)
 static uint64_t hash_numerals(struct lp_span text)
 {
     struct token token;
-    char kept[LP_LOG_TEMPLATE_BYTES];
+    char kept[LP_LOG_TEMPLATE_BYTES + LP_LOG_PADDING] = {0};
     uint64_t hash = 0;
     while (token_next(&text, &token)) {
         size_t bytes = numerals_drop(&token, kept);
         if (bytes)
-            hash = lp_log_hash_mix(hash, lp_log_hash_bytes(kept, bytes));
+            hash = lp_log_hash_padded(hash, kept, bytes, LP_LOG_SALT_KEPT);
     }
     return hash;
 }
@@ -284,15 +254,10 @@ static void clean_numerals(struct lp_span text, struct lp_str *out)
     }
 }
 
-uint64_t lp_log_text_hash(struct lp_log_text given, enum lp_log_cleaning cleaning,
-                          bool *ret_is_plain)
+uint64_t lp_log_text_hash(struct lp_span text, enum lp_log_cleaning cleaning)
 {
-    struct masks masks;
-    struct lp_span text = cut(given.span);
-    masks_fill(text, given.is_padded, &masks);
-    *ret_is_plain = !masks.is_odd;
-    return cleaning == LP_LOG_TOKENS ? hash_tokens(text, given.is_padded, &masks)
-                                     : hash_numerals(text);
+    text = cut(text);
+    return cleaning == LP_LOG_TOKENS ? hash_tokens(text) : hash_numerals(text);
 }
 
 void lp_log_text_clean(struct lp_span text, enum lp_log_cleaning cleaning, struct lp_str *ret_text)

@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "base/str.h"
 #include "logs/logs.h"
+#include "logs/text_bits.h"
 
 static struct lp_log_states *read_as(const char *text, size_t bytes, size_t chunk,
                                      const struct lp_log_states_config *config,
@@ -93,6 +94,64 @@ static void journal_entries(void **state)
     assert_string_equal(lp_log_states_get(states, lines.states[7]).text, "ran");
     lp_log_lines_release(&lines);
     lp_log_states_close(states);
+}
+
+// A value of several lines hides no blank line and no field; its first line is the text.
+static void journal_values(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "__CURSOR=a\n__REALTIME_TIMESTAMP=1494892800008123\n_PID=77\nMESSAGE\n"
+        "\x16\0\0\0\0\0\0\0panic at 7\n\nMESSAGE=no\n"
+        "SYSLOG_IDENTIFIER=x\r\n\n"
+        "SYSLOG_IDENTIFIER=y\n\nMESSAGE=z\n\n"
+        "MESSAGE\n\x0a\0\0\0\0\0\0\0ten bytes.\n\n";
+    static const char *const texts[] = {"panic at *", "z", "ten bytes."}, *const tags[] = {"x", "",
+                                                                                           ""};
+    struct lp_log_states_config config = {.format = LP_LOG_JOURNAL, .with_keys = true};
+    for (size_t chunk = 1; chunk < sizeof(text); chunk += 3) {
+        struct lp_log_lines lines = {0};
+        struct lp_log_states *states = read_as(text, sizeof(text) - 1, chunk, &config, &lines);
+        assert_int_equal(lp_log_states_count(states), 3);
+        assert_int_equal(lines.count, 17);
+        for (uint16_t i = 0; i < 3; i++) {
+            assert_string_equal(lp_log_states_get(states, i).text, texts[i]);
+            assert_string_equal(lp_log_states_get(states, i).tag, tags[i]);
+            assert_int_equal(lp_log_states_get(states, i).count, 1);
+        }
+        size_t first = (size_t)lp_log_states_get(states, 0).example - 1;
+        assert_int_equal(lines.at_ms[first], INT64_C(1494892800008));
+        assert_true(lines.keys[first] != 0);
+        lp_log_lines_release(&lines);
+        lp_log_states_close(states);
+    }
+}
+
+// Bits found 16 bytes at a time are those found one by one; numbers of bytes know their length.
+static void bits_and_hashes(void **state)
+{
+    (void)state;
+    struct lp_rng rng;
+    lp_rng_init(&rng, 9);
+    static const char likely[] = " \t=09/:az\x7f\x80\xff\r\n\x1f!";
+    for (int round = 0; round < 2000; round++) {
+        char bytes[64 + LP_LOG_PADDING];
+        for (size_t i = 0; i < sizeof(bytes); i++)
+            bytes[i] =
+                round % 2 ? (char)lp_rng_next(&rng) : likely[lp_rng_below(&rng, sizeof(likely))];
+        struct lp_log_bits fast = lp_log_bits_of(bytes), plain = lp_log_bits_plain(bytes);
+        assert_true(fast.blank == plain.blank && fast.digit == plain.digit &&
+                    fast.equal == plain.equal);
+        size_t count = lp_rng_below(&rng, 65);
+        char *exact = lp_heap_take(count);
+        memcpy(exact, bytes, count);
+        assert_true(lp_log_hash_bytes(exact, count) ==
+                    lp_log_hash_padded(0, bytes, count, LP_LOG_SALT_KEPT));
+        memset(bytes + count, 0, 1);
+        assert_true(lp_log_hash_padded(0, bytes, count, 1) !=
+                    lp_log_hash_padded(0, bytes, count + 1, 1));
+        lp_heap_free(exact);
+    }
 }
 
 static void cleanings(void **state)
@@ -290,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats),           cmocka_unit_test(journal_entries),
+        cmocka_unit_test(journal_values),    cmocka_unit_test(bits_and_hashes),
         cmocka_unit_test(cleanings),         cmocka_unit_test(odd_lines),
         cmocka_unit_test(cuts_and_doubling), cmocka_unit_test(bounds_fold),
         cmocka_unit_test(templates_again),   cmocka_unit_test(tags_fold),
