@@ -107,7 +107,7 @@ _limpet() {
         ;;
     experiment)
         if ((COMP_CWORD == at + 1)); then
-            words='run list check show'
+            words='run list check show report'
         else
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         fi

@@ -25,6 +25,7 @@ static const struct {
     {"list", lp_experiment_list, 0, 0, ""},
     {"check", lp_experiment_check, 1, -1, "FILE..."},
     {"show", lp_experiment_show, 0, 1, "[ID|FILE]"},
+    {"report", lp_experiment_report, 1, -1, "ID|FILE... [--html PAGE]"},
 };
 enum { VERBS = sizeof(verbs) / sizeof(*verbs), RESULT_BYTES_MAX = 512 * 1024 * 1024 };
 
@@ -186,16 +187,20 @@ static void run_show(struct lp_cmd *cmd, const json_t *run)
     lp_table_print(cmd, &table);
 }
 
+json_t *lp_experiment_result_read(struct lp_cmd *cmd, const char *text)
+{
+    const char *path = result_find(cmd, text);
+    if (path)
+        return result_read(cmd, path);
+    lp_err_set(&cmd->err, LP_ENOTFOUND, "no experiment was run yet");
+    return NULL;
+}
+
 int lp_experiment_show(struct lp_cmd *cmd, int argc, char **argv)
 {
-    const char *path = result_find(cmd, argc > 1 ? argv[1] : NULL);
     size_t i;
     const json_t *run;
-    if (!path) {
-        lp_err_set(&cmd->err, LP_ENOTFOUND, "no experiment was run yet");
-        return lp_cmd_fail(cmd, &cmd->err);
-    }
-    json_t *result = result_read(cmd, path);
+    json_t *result = lp_experiment_result_read(cmd, argc > 1 ? argv[1] : NULL);
     if (!result)
         return lp_cmd_fail(cmd, &cmd->err);
     if (cmd->is_json) {
@@ -219,7 +224,7 @@ static int usage_tell(const char *word)
         names[i] = verbs[i].name;
     const char *nearest = lp_spelling_nearest(word, names, VERBS);
     fprintf(stderr, "limpet experiment: there is no '%s'; %s%s%s\n", word,
-            nearest ? "did you mean '" : "it is one of run, list, check, show",
+            nearest ? "did you mean '" : "it is one of run, list, check, show, report",
             nearest ? nearest : "", nearest ? "'?" : "");
     return LP_EXIT_USAGE;
 }
@@ -245,6 +250,7 @@ static const struct lp_option options[] = {
     {"out", 0, "DIR", "run: keep the result here, not in <root>/experiments"},
     {"journal", 0, "FILE", "run: write a journal of the Chaos Toolkit, too"},
     {"interactive", 0, NULL, "run: ask a person what `ask:` wants to know"},
+    {"html", 0, "FILE", "report: write a page with plots, which needs nothing else, here"},
     {"keep", 0, NULL, "run: leave the infrastructure up"},
     {0},
 };
@@ -255,12 +261,14 @@ const struct lp_verb lp_verb_experiment = {
     .usage = "run FILE [--set NAME=VALUE]... [--repeat N] [--out DIR] [OPTIONS]\n"
              "list\n"
              "check FILE...\n"
-             "show [ID|FILE]",
+             "show [ID|FILE]\n"
+             "report ID|FILE... [--html PAGE]",
     .help =
         "run: bring up, check, break, check, heal, check, clean up; docs/experiments.md. Files\n"
         "of the Chaos Toolkit are taken as they are. Ctrl-C heals and cleans up first. Exit\n"
         "status: 0 passed or skipped, 1 failed, invalid or aborted, 2 the file is wrong.\n"
-        "list: results that are kept. check: only read the files. show: a result again.",
+        "list: results that are kept. check: only read the files. show: a result again.\n"
+        "report: the figures of one or more results, over repetitions, and their differences.",
     .options = options,
     .run = run,
     .least = 1,

@@ -155,15 +155,30 @@ static json_t *reasons_of(struct lp_cmd *cmd, const json_t *runs)
     return reasons;
 }
 
+// The file as it was written, for the report; NULL when it is another by now.
+static const char *file_text(const struct series *series)
+{
+    LP_OWNS_STR struct lp_str text = {0};
+    char digest[LP_SHA256_TEXT];
+    struct lp_err why;
+    if (lp_file_read(series->experiment.path, LP_DESCRIPTOR_BYTES_MAX, &text, &why) < 0)
+        return NULL;
+    lp_sha256_text(text.text, text.bytes, digest);
+    bool is_same =
+        lp_text_equal(digest, series->sha256) && strlen(lp_str_text(&text)) == text.bytes;
+    bool is_text = is_same && lp_utf8_valid(lp_str_text(&text), text.bytes) == text.bytes;
+    return is_text ? lp_arena_text(series->cmd->arena, lp_str_text(&text)) : NULL;
+}
+
 static json_t *result_make(const struct series *series, int64_t began_ms)
 {
     const struct lp_experiment *experiment = &series->experiment;
     return json_pack(
-        "{s:s, s:i, s:s, s:s, s:{s:s, s:s?, s:s, s:s, s:s}, s:I, s:I, s:s, s:o, s:O, "
+        "{s:s, s:i, s:s, s:s, s:{s:s, s:s?, s:s, s:s, s:s?, s:s}, s:I, s:I, s:s, s:o, s:O, "
         "s:O}",
         "format", "limpet-experiment", "version", 1, "limpet", LP_VERSION, "id", series->id,
         "experiment", "title", experiment->title, "description", experiment->description, "file",
-        experiment->path, "sha256", series->sha256, "dialect",
+        experiment->path, "sha256", series->sha256, "text", file_text(series), "dialect",
         experiment->is_chaos_toolkit ? "chaos-toolkit" : "limpet", "started", (json_int_t)began_ms,
         "ended", (json_int_t)lp_run_now_ms(), "status", worst(series->runs), "reasons",
         reasons_of(series->cmd, series->runs), "variants", series->variants, "runs", series->runs);

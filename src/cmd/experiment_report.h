@@ -1,0 +1,46 @@
+// What a report is made of: results of experiments, their runs in groups, and each group's figures.
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct lp_cmd;
+struct lp_str;
+
+enum lp_report_unit { LP_REPORT_COUNT, LP_REPORT_PPM, LP_REPORT_US };
+
+struct lp_report_figure {
+    const char *name;  // as in the JSON of the report
+    const char *path;  // in the outcome of a load; parts are separated by a slash
+    const char *mark;  // of a run without load: the mark it is counted to, from the fault; or NULL
+    const char *label; // for people
+    enum lp_report_unit unit;
+};
+extern const struct lp_report_figure lp_report_figures[];
+extern const size_t lp_report_figure_count;
+
+// The figure of one run. Returns false when it did not happen or is not known.
+bool lp_report_value(const json_t *run, const struct lp_report_figure *figure, int64_t *ret_value);
+// The report of results (an array of what docs/experiment-result.md describes), as
+// docs/experiment-report.md describes it; the caller's.
+json_t *lp_report_make(const json_t *results);
+// Append a value as people read it: "99.500 %", "1.204 s", "17"; "-" when it is null or absent.
+// is_change: with its sign.
+void lp_report_value_print(const json_t *value, enum lp_report_unit unit, bool is_change,
+                           struct lp_str *out);
+// Print what a person reads.
+void lp_report_print(struct lp_cmd *cmd, const json_t *report);
+// Append the page: one HTML file that needs nothing else. All text of the results is escaped.
+void lp_report_page(const json_t *results, const json_t *report, struct lp_str *out);
+
+// Append text for HTML, inside an element or a quoted attribute. Control characters, and what is
+// not UTF-8, become U+FFFD.
+void lp_html_add(struct lp_str *out, const char *text);
+// Append the plots of a run with a load (throughput, latency), and its time line. reference: a run
+// with a load to draw behind it, or NULL.
+void lp_plot_load(const json_t *run, const json_t *reference, struct lp_str *out);
+void lp_plot_time_line(const json_t *run, struct lp_str *out);
