@@ -9,9 +9,10 @@
 
 // Their names are what stands behind "limpet"; those of two words are longer by one.
 static const struct lp_verb *const verbs[] = {
-    &lp_log_verb_rank,     &lp_log_verb_templates,      &lp_log_verb_train,
-    &lp_log_verb_merge,    &lp_log_verb_sessions_train, &lp_log_verb_sessions_score,
-    &lp_log_verb_generate, &lp_log_verb_inject,         &lp_log_verb_evaluate,
+    &lp_log_verb_rank,           &lp_log_verb_watch,    &lp_log_verb_templates,
+    &lp_log_verb_train,          &lp_log_verb_merge,    &lp_log_verb_sessions_train,
+    &lp_log_verb_sessions_score, &lp_log_verb_plot,     &lp_log_verb_generate,
+    &lp_log_verb_inject,         &lp_log_verb_evaluate,
 };
 enum { VERBS = sizeof(verbs) / sizeof(*verbs) };
 

@@ -38,6 +38,9 @@ LP_MUST_CHECK int lp_log_number(const struct lp_cmd *cmd, const char *name, long
 // "12.5" -> 3200: bits of an option in 1/256 bit. LP_EINPUT.
 LP_MUST_CHECK int lp_log_bits(const struct lp_cmd *cmd, const char *name, int64_t otherwise,
                               int64_t *ret_bits, struct lp_err *err);
+// From where on a score is worth an alarm when nobody said otherwise: one line of some hundreds
+// of an ordinary log that has moved on since training. (Chosen on Linux.log and on OpenStack's.)
+int64_t lp_log_alarm_bits(enum lp_log_list list);
 // "12.4" of 1/256 bits, rounded to a tenth; and with every digit, for JSON.
 const char *lp_log_bits_text(struct lp_cmd *cmd, int64_t bits);
 void lp_log_bits_json(struct lp_str *out, int64_t bits);

@@ -9,7 +9,7 @@
 #include "base/spelling.h"
 #include "base/str.h"
 
-enum { TOP = 10, TOP_MAX = 1000000, FAIL_BITS = 20 };
+enum { TOP = 10, TOP_MAX = 1000000 };
 
 struct ranking {
     struct lp_log_rank_config config;
@@ -48,7 +48,8 @@ LP_MUST_CHECK static int ranking_take(const struct lp_cmd *cmd, struct ranking *
         return err->code;
     if (lp_log_number(cmd, "top", 1, TOP_MAX, TOP, &top, err) < 0 ||
         lp_log_bits(cmd, "bits", INT64_MIN, &ranking.least, err) < 0 ||
-        lp_log_bits(cmd, "bits", FAIL_BITS * LP_LOG_BIT, &ranking.fail_least, err) < 0)
+        lp_log_bits(cmd, "bits", lp_log_alarm_bits(ranking.config.list), &ranking.fail_least, err) <
+            0)
         return err->code;
     ranking.config.top = (size_t)top;
     ranking.config.is_streaming = lp_option_is_given(cmd, "stream");
@@ -154,7 +155,7 @@ static const struct lp_option options[] = {
     {"list", 0, "NAME", "unexpected, missing, merged (default), s3-message or s3-tag"},
     {"stream", 0, NULL, "judge each line by the past only"},
     {"bits", 0, "B", "only what scores B bits or more"},
-    {"fail", 0, NULL, "end with 1 when one scores --bits (default 20) or more"},
+    {"fail", 0, NULL, "end with 1 when one scores --bits or more (default 12; unexpected: 22)"},
     LP_LOG_READ_OPTIONS,
     LP_LOG_KEYS_OPTION,
     {0},

@@ -139,6 +139,13 @@ int lp_log_bits(const struct lp_cmd *cmd, const char *name, int64_t otherwise, i
     return 0;
 }
 
+int64_t lp_log_alarm_bits(enum lp_log_list list)
+{
+    enum { ALARM = 12, UNEXPECTED_MORE = 10 }; // MERGED takes as much from UNEXPECTED
+    bool is_merged = list == LP_LOG_MERGED || list == LP_LOG_MISSING;
+    return (is_merged ? ALARM : ALARM + UNEXPECTED_MORE) * (int64_t)LP_LOG_BIT;
+}
+
 const char *lp_log_bits_text(struct lp_cmd *cmd, int64_t bits)
 {
     int64_t size = bits < 0 ? -bits : bits;

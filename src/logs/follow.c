@@ -94,7 +94,7 @@ bool lp_log_follow_has_ended(const struct lp_log_follow *follow)
     for (size_t i = 0; i < follow->count; i++)
         if (!follow->files[i].is_pipe || !follow->files[i].has_ended)
             return false;
-    return follow->folder_count == 0;
+    return follow->count > 0 && follow->folder_count == 0;
 }
 
 // ---- what is followed
@@ -170,11 +170,14 @@ int lp_log_follow_add(struct lp_log_follow *follow, const char *path, struct lp_
 }
 
 int lp_log_follow_add_pipe(struct lp_log_follow *follow, int fd, const char *name,
-                           struct lp_err *err)
+                           size_t *ret_source, struct lp_err *err)
 {
     if (lp_fd_nonblocking(fd, err) < 0)
         return err ? err->code : LP_EIO;
-    return file_add(follow, &(struct file){.fd = fd, .is_pipe = true}, name, err);
+    if (file_add(follow, &(struct file){.fd = fd, .is_pipe = true}, name, err) < 0)
+        return LP_EFULL;
+    *ret_source = follow->count - 1;
+    return LP_OK;
 }
 
 // ---- looking around

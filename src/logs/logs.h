@@ -283,7 +283,7 @@ LP_MUST_CHECK int lp_log_follow_add(struct lp_log_follow *follow, const char *pa
                                     struct lp_err *err);
 // A pipe, taken: closed with the rest. LP_EFULL: too many.
 LP_MUST_CHECK int lp_log_follow_add_pipe(struct lp_log_follow *follow, int fd, const char *name,
-                                         struct lp_err *err);
+                                         size_t *ret_source, struct lp_err *err);
 // Nothing can come any more: there are only pipes, and all of them have ended.
 bool lp_log_follow_has_ended(const struct lp_log_follow *follow);
 // Readable when something may have changed; -1: look once a second. Even with it, look that often:

@@ -181,9 +181,10 @@ static void test_pipe(void **state)
 {
     (void)state;
     int ends[2];
+    size_t source;
     assert_int_equal(pipe(ends), 0);
     struct lp_log_follow *follow = lp_log_follow_open(&(struct lp_log_follow_config){0});
-    assert_int_equal(lp_log_follow_add_pipe(follow, ends[0], "pipe", NULL), 0);
+    assert_int_equal(lp_log_follow_add_pipe(follow, ends[0], "pipe", &source, NULL), 0);
     assert_string_equal(news(follow), "");
     assert_int_equal(write(ends[1], "one\ntwo", 7), 7);
     assert_string_equal(news(follow), "0:one|");
