@@ -54,7 +54,7 @@ lp up "$work/limpet.yaml" --scale web=many >/dev/null 2>&1; is $? 2 "--scale wan
 lp up "$work/limpet.yaml" --scale wbe=2 >/dev/null 2>&1; is $? 2 "of a service that there is"
 lp up "$work/limpet.yaml" --wait=soon >/dev/null 2>&1; is $? 2 "--wait wants seconds"
 
-out=$(cd "$work" && lp up --wait=30 --scale web=1 2>&1); is $? 0 "up of the file in the folder"
+out=$(cd "$work" && lp up --wait=60 --scale web=1 2>&1); is $? 0 "up of the file in the folder"
 like "$out" '^cli is up: 1 node healthy' "one line tells that it is up"
 is "$(grep -c $'\033' <<<"$out")" 0 "nothing for terminals in a pipe"
 is "$(lp -q ps -o json | jq length)" 1 "--scale was obeyed"
@@ -68,9 +68,9 @@ like "$(lp ps)" '^INFRASTRUCTURE +NODE +STATE +HEALTH +ADDRESS +RESTARTS +SINCE 
 is "$(lp ps | grep -c '[[:space:]]$')" 0 "and no blanks at the ends of lines"
 like "$(lp status)" 'web +3/3' "status counts the healthy"
 is "$(lp events -n 5 -o json | jq -s length)" 5 "events -n -o json: one object a line"
-timeout 5 "$LIMPET" --root "$root" events -f -n 1 >"$work/followed" &
+timeout 120 "$LIMPET" --root "$root" events -f -n 1 >"$work/followed" &
 follower=$!
-sleep 0.3
+within 5 test -s "$work/followed" # the one record that was there: it follows from now on
 lp restart web-1 >/dev/null; is $? 0 "restart"
 within 3 grep -q 'restart web-1\|restart.*web-1' "$work/followed"; ok $? "events -f shows it as it happens"
 kill $follower 2>/dev/null; wait $follower 2>/dev/null
@@ -81,7 +81,7 @@ lp break web-1 burn >/dev/null 2>&1; is $? 2 "a fault that there is not"
 lp scale web >/dev/null 2>&1; is $? 2 "scale without a number"
 
 sed 's/${NAME:-cli}/second/' "$work/limpet.yaml" >"$work/second.yaml"
-lp up "$work/second.yaml" --wait=30 >/dev/null; is $? 0 "a second infrastructure"
+lp up "$work/second.yaml" --wait=60 >/dev/null; is $? 0 "a second infrastructure"
 out=$(lp down 2>&1); is $? 2 "down of one of two must be named"
 like "$out" 'cli, second' "and both are"
 out=$(lp restart web-1 2>&1); is $? 2 "a node that both have must be named, too"
@@ -111,7 +111,7 @@ services:
     command: [sleep, "1000"]
     healthcheck: {test: [TCP, 81], interval: 500ms, timeout: 200ms, retries: 100}
 Y
-out=$(lp up "$work/never.yaml" --wait=2 2>&1); is $? 3 "not healthy within --wait: exit code 3"
+out=$(lp up "$work/never.yaml" --wait=8 2>&1); is $? 3 "not healthy within --wait: exit code 3"
 like "$out" 'web-1 is starting' "naming who is not"
 like "$out" '81' "and why"
 lp down never >/dev/null; is $? 0 "down of what never was healthy"

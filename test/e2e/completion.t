@@ -41,7 +41,7 @@ services:
       store: {command: [sleep, "1000"]}
       relay: {command: [sleep, "1000"]}
 Y
-lp up "$work/names.yaml" --wait=30 >/dev/null; is $? 0 "three nodes are up"
+lp up "$work/names.yaml" --wait=60 >/dev/null; is $? 0 "three nodes are up"
 is "$(completed --root "$root" why '')" "db-1 web-1 web-2" "nodes"
 is "$(completed --root = "$root" why w)" "web-1 web-2" "of the root, however it is given"
 is "$(completed why --root "$root" w)" "web-1 web-2" "and wherever it stands"

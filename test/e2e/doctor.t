@@ -15,7 +15,7 @@ services:
   web: {image: host, command: [sleep, "1"], ports: ["127.0.0.1:$port:80"]}
 Y
 is "$(lp doctor "$work/ports.yaml" -o json | jq -r ".[] | select(.name == \"port $port/tcp\") | \"\\(.ok) \\(.detail)\"")" "true free" "a published port that is free"
-python3 -c "import socket,time; s=socket.create_server(('127.0.0.1', $port)); time.sleep(60)" &
+python3 -c "import socket,time; s=socket.create_server(('127.0.0.1', $port)); time.sleep(600)" &
 busy=$!
 within 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
 text=$(lp doctor "$work/ports.yaml" -o json)

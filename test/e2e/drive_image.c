@@ -1,10 +1,9 @@
 // The image driver driven by hand: one order, its events printed. Run by image.t:
-// drive_image ROOT [--kill-after MS] FILE SERVICE...: ensure the images of these services of a
-// descriptor, all at once. Prints "progress N TEXT", "ready N PATH" or "failed N TEXT" for each,
-// and ends with 1 when one failed. --kill-after: die without a word after so long.
+// drive_image ROOT FILE SERVICE...: ensure the images of these services of a descriptor, all at
+// once. Prints "progress N TEXT", "ready N PATH" or "failed N TEXT" for each, and ends with 1 when
+// one failed.
 #define _GNU_SOURCE
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +88,7 @@ static void orders_begin(void *self)
     }
 }
 
-static void run(void *self, int64_t kill_after_ms)
+static void run(void *self)
 {
     struct lp_inbox inbox = {put};
     int64_t start = now_ms();
@@ -99,8 +98,6 @@ static void run(void *self, int64_t kill_after_ms)
         poll(&wait, 1, 1000);
         if (lp_driver_image.collect(self, &inbox, &err) < 0)
             bail(err.text);
-        if (kill_after_ms && now_ms() - start >= kill_after_ms)
-            raise(SIGKILL);
         if (now_ms() - start > WAIT_MS)
             bail("no answer in 10 minutes");
     }
@@ -113,14 +110,9 @@ int main(int argc, char **argv)
     struct lp_err err = {0};
     struct lp_mistakes mistakes = {0};
     const struct lp_descriptor *descriptor = NULL;
-    int64_t kill_after_ms = 0;
-    int at = 2;
-    if (argc > 4 && strcmp(argv[at], "--kill-after") == 0) {
-        kill_after_ms = atoll(argv[at + 1]);
-        at += 2;
-    }
+    const int at = 2;
     if (argc < at + 2)
-        bail("usage: drive_image ROOT [--kill-after MS] FILE SERVICE...");
+        bail("usage: drive_image ROOT FILE SERVICE...");
     env = (struct lp_driver_env){.root = argv[1], .root_id = "d21fe001"};
     if (lp_file_read(argv[at], 1 << 20, &text, &err) < 0)
         bail(err.text);
@@ -138,7 +130,7 @@ int main(int argc, char **argv)
     if (lp_driver_image.open(&env, &self, &err) < 0)
         bail(err.text);
     orders_begin(self);
-    run(self, kill_after_ms);
+    run(self);
     lp_driver_image.close(self);
     return failures > 0;
 }

@@ -48,11 +48,11 @@ like "$out" 'no-such-folder' "and says which"
 lp down missing >/dev/null 2>&1
 
 python3 -c "import socket, time
-s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', $port)); s.listen(); time.sleep(60)" &
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', $port)); s.listen(); time.sleep(600)" &
 holder=$!
-sleep 0.3
+within 5 grep -qi "$(printf '0100007F:%04X 00000000:0000 0A' "$port")" /proc/net/tcp
 sed "s/web:/web:\n    ports: [\"127.0.0.1:$port:80\"]/; s/good/busy/" "$work/good.yaml" >"$work/busy.yaml"
-out=$(lp up "$work/busy.yaml" --wait=5 2>&1; lp events -n 60 2>&1)
+out=$(lp up "$work/busy.yaml" --wait=15 2>&1; lp events -n 60 2>&1)
 like "$out" "$port" "a port in use is named"
 kill $holder; wait $holder 2>/dev/null
 lp down busy >/dev/null 2>&1; is $? 0 "down works after that"
@@ -63,7 +63,7 @@ chmod +x "$work/bin/crun"
 lp shutdown >/dev/null
 PATH="$work/bin:$PATH" lp up "$work/good.yaml" --detach >/dev/null 2>&1
 sleep 1
-timeout 5 "$LIMPET" --root "$root" ps >/dev/null; is $? 0 "a hanging runtime does not hang the daemon"
+timeout 30 "$LIMPET" --root "$root" ps >/dev/null; is $? 0 "a hanging runtime does not hang the daemon"
 lp shutdown >/dev/null
 pkill -f "$work/bin/crun" 2>/dev/null
 lp up "$work/good.yaml" --wait=60 >/dev/null 2>&1; is $? 0 "up works with a good runtime"

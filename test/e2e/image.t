@@ -79,7 +79,11 @@ like "$out" '^failed 0 .*step 3/3 ended with code 3.*the disk is made of cheese.
 like "$out" '^failed 1 .*127.0.0.1:1/nothing.*cannot be reached.*refused' "a registry that does not answer, too"
 is "$(ls "$root"/cache/images/*.json | wc -l)" 3 "no mark of what failed"
 
-"$drive" "$root" --kill-after 1500 images.yaml slow other >killed.out 2>/dev/null
+"$drive" "$root" images.yaml slow other >killed.out 2>/dev/null &
+builder=$!
+both() { [ "$(grep -cE 'step 2/2: sleep 90[01]' killed.out)" = 2 ]; }
+within 10 both
+kill -KILL $builder; wait $builder 2>/dev/null
 is $? 137 "the daemon is killed while it builds"
 like "$(cat killed.out)" 'step 2/2: sleep 900' "in the middle of a step"
 like "$(cat killed.out)" 'step 2/2: sleep 901' "two builds ran side by side"

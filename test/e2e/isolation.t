@@ -20,7 +20,7 @@ services:
 secrets:
   key: {environment: SECRET_KEY}
 Y
-    SECRET_KEY=hunter2-$name lp up "$work/$name.yaml" --wait=40 >/dev/null 2>&1
+    SECRET_KEY=hunter2-$name lp up "$work/$name.yaml" --wait=60 >/dev/null 2>&1
     is $? 0 "up $name"
 done
 address=$(lp ps two -o json | jq -r '.[0].address')
@@ -45,7 +45,7 @@ name: hosty
 services:
   s: {image: host, command: [sleep, "1000"]}
 Y
-lp up "$work/host.yaml" --wait=40 >/dev/null 2>&1; is $? 0 "up hosty"
+lp up "$work/host.yaml" --wait=60 >/dev/null 2>&1; is $? 0 "up hosty"
 is "$(lp exec --infra hosty s-1 cat /etc/shadow 2>/dev/null | head -c 4)" "" "image host: the host's password hashes are masked"
 is "$(lp exec --infra hosty s-1 sh -c 'touch /usr/x' >/dev/null 2>&1; test -e /usr/x; echo $?)" 1 "and the host's files stay as they are"
 finish

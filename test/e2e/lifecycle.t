@@ -12,7 +12,7 @@ services:
     configs:
       - {source: page, target: /www/index.html}
     deploy: {replicas: 2}
-    healthcheck: {test: [HTTP, "http://localhost/"], interval: 1s, timeout: 1s, retries: 2}
+    healthcheck: {test: [HTTP, "http://localhost/"], interval: 1s, timeout: 5s, retries: 2}
     ports: ["127.0.0.1:$port:80"]
   client:
     image: host
@@ -24,14 +24,14 @@ Y
 out=$(lp up "$work/site.yaml" --wait=60 2>&1)
 is $? 0 "up succeeds"
 like "$out" 'web-1' "up names the nodes"
-all_healthy 3; ok $? "three nodes are healthy"
+within 2 all_healthy 3; ok $? "three nodes are healthy"
 is "$(lp ps -o json | jq -r '[.[] | [.infrastructure, .service, .node, .runtime, .state] | join(" ")] | sort | join(",")')" \
     "site client client-1 crun up,site web web-1 crun up,site web web-2 crun up" "ps -o json has the documented keys"
 is "$(lp ps -o json | jq -r '.[0] | has("address") and has("image") and has("restarts") and has("since") and has("health")')" true "and the others"
-like "$(curl -s -m 2 "http://127.0.0.1:$port/")" '^hello from web-[12]$' "the published port answers"
-seen=$(for _ in 1 2 3 4 5 6; do curl -s -m 2 "http://127.0.0.1:$port/"; done | sort -u | tr '\n' ' ')
+like "$(curl -s -m 10 "http://127.0.0.1:$port/")" '^hello from web-[12]$' "the published port answers"
+seen=$(for _ in 1 2 3 4 5 6; do curl -s -m 10 "http://127.0.0.1:$port/"; done | sort -u | tr '\n' ' ')
 is "$seen" "hello from web-1 hello from web-2 " "both nodes serve through it"
-is "$(lp exec client-1 wget -q -O - http://web-2/)" "hello from web-2" "a node's name resolves in another node"
+is "$(lp exec client-1 busybox wget -q -O - http://web-2/)" "hello from web-2" "a node's name resolves in another node"
 is "$(lp exec client-1 sh -c 'getent ahostsv4 web | cut -d" " -f1 | sort -u | wc -l')" 2 "a service's name leads to all its nodes"
 lp exec client-1 sh -c 'exit 7'; is $? 7 "exec gives the command's exit status"
 lp scale web=3 >/dev/null; is $? 0 "scale succeeds"

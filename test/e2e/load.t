@@ -37,7 +37,7 @@ like "$out" 'failed +10 status' "why they failed"
 lp load "$url/bad" "$url/ok" --rate 100 --for 200ms --fail-above 50% >/dev/null 2>&1; is $? 0 "--fail-above"
 lp load "$url/ok" --rate 50 --for 100ms --expect-body nix -q 2>/dev/null; is $? 1 "a body that is not expected"
 lp load "$url/bad" --rate 50 --for 100ms --expect-status 5xx -q; is $? 0 "a status that is"
-out=$(lp load "$url/silent" --rate 50 --for 200ms --timeout 300ms --outstanding 4 2>&1)
+out=$(lp load "$url/silent" --rate 50 --for 200ms --timeout 3s --outstanding 4 2>&1)
 like "$out" 'failed +6 not-sent, 4 timeout' "what cannot be sent has failed"
 like "$(lp load "127.0.0.1:$(free_port)" --rate 50 --for 100ms 2>&1)" 'failed +5 connect' "nobody there"
 out=$(lp load "$url/ok" --peak 100 --up 400ms --hold 200ms --down 400ms)
@@ -55,7 +55,7 @@ like "$out" 'writes +20 acknowledged: 0 kept, 20 lost, 0 could not' "and counted
 "$LIMPET" load "$url/ok" --rate 100 --for 1h --out "$work/early.load" >"$work/early" 2>&1 &
 early=$!
 within 5 test -s "$work/early.load"
-sleep 0.7
+within 5 sh -c "[ \$(wc -c <'$work/early.load') -gt 2000 ]"
 kill -INT $early; wait $early; is $? 0 "an interrupt ends it"
 like "$(cat "$work/early")" 'requests in [0-9.]+ m?s .*good, 0 failed' "with its figures"
 is "$(lp load show "$work/early.load" -o json | jq .is_whole)" true "and a whole file"
@@ -97,7 +97,7 @@ services:
     healthcheck: {test: [HTTP, "http://localhost/"], interval: 1s, retries: 3}
   db: {image: host, command: [sleep, "1000"]}
 Y
-lp up "$work/shop.yaml" --wait=30 >/dev/null; is $? 0 "an infrastructure with a web service"
+lp up "$work/shop.yaml" --wait=60 >/dev/null; is $? 0 "an infrastructure with a web service"
 out=$(lp load shop/web --rate 50 --for 1s --expect-body hello); is $? 0 "a service by its name"
 like "$out" '50 good, 0 failed' "through the port that it publishes"
 lp load shop/web:80/index.html --rate 50 --for 200ms -q; is $? 0 "its port may be said"

@@ -30,10 +30,10 @@ Y
 has_ipv6=$?
 python3 -c "import socket, time
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind(('127.0.0.1', $busy)); s.listen(); time.sleep(120)" &
+s.bind(('127.0.0.1', $busy)); s.listen(); time.sleep(600)" &
 holder=$!
 within 5 grep -qi "$(printf '0100007F:%04X 00000000:0000 0A' "$busy")" /proc/net/tcp
-out=$(lp up "$work/p.yaml" --wait=30 2>&1); is $? 3 "up with a port that somebody has: exit code 3"
+out=$(lp up "$work/p.yaml" --wait=60 2>&1); is $? 3 "up with a port that somebody has: exit code 3"
 like "$out" "port $busy \(tcp on 127.0.0.1\) cannot be published: python3 \(pid $holder\) has it" "says which, and who has it"
 like "$out" "web answers at http://localhost:$both/" "and where the others answer"
 is "$(grep -c "answers at.*$busy" <<<"$out")" 0 "not at the one that is not published"
@@ -45,7 +45,7 @@ is "$(curl -s --unix-socket "$root/limpet.sock" http://limpet/v1/services | jq -
 kill $holder; wait $holder 2>/dev/null
 free() { [ "$(lp status -o json | jq -r '.[0].trouble')" = null ]; }
 within 10 free; ok $? "once it is free it is published"
-code() { curl -s -g -m 3 -o /dev/null -w '%{http_code}' "$1"; }
+code() { curl -s -g -m 10 -o /dev/null -w '%{http_code}' "$1"; }
 is "$(code "http://127.0.0.1:$busy/hostname")" 200 "and answers"
 is "$(code "http://127.0.0.1:$both/hostname")" 200 "a port without an address answers by IPv4"
 if [ "$has_ipv6" = 0 ]; then
@@ -57,7 +57,7 @@ else
 fi
 ask_udp() { # FAMILY ADDRESS
     python3 -c "import socket
-s = socket.socket(socket.$1, socket.SOCK_DGRAM); s.settimeout(1)
+s = socket.socket(socket.$1, socket.SOCK_DGRAM); s.settimeout(3)
 for i in range(10):
     s.sendto(b'ping', ('$2', $udp))
     try: print(s.recv(99).decode()); break
@@ -65,6 +65,6 @@ for i in range(10):
 }
 is "$(ask_udp AF_INET 127.0.0.1)" PING "UDP by IPv4"
 [ "$has_ipv6" = 0 ] && is "$(ask_udp AF_INET6 ::1)" PING "UDP by IPv6"
-lp up "$work/p.yaml" --wait=30 >/dev/null 2>&1; is $? 0 "up again: all is well"
+lp up "$work/p.yaml" --wait=60 >/dev/null 2>&1; is $? 0 "up again: all is well"
 lp down ports >/dev/null; is $? 0 "down"
 finish

@@ -26,7 +26,7 @@ like "$(lp exec lb-1 cat /etc/backends)" '^server web-2 10\.' "the template list
 lives() { lp ps -o json | jq -r '[.[] | "\(.node)=\(.incarnation)"] | sort | join(" ")'; }
 first=$(lives)
 like "$(lp plan "$work/u.yaml")" '[Nn]othing' "plan of the same file: nothing to do"
-lp up "$work/u.yaml" --wait=30 >/dev/null 2>&1
+lp up "$work/u.yaml" --wait=60 >/dev/null 2>&1
 is "$(lives)" "$first" "up with the same file touches nothing"
 
 lp scale web=3 >/dev/null
@@ -56,16 +56,16 @@ secrets:
   pin: {file: ./pin.txt}
 Y
 echo 1234 >"$work/pin.txt"
-SAFE_WORD=xyzzy-one lp up "$work/s.yaml" --wait=30 >/dev/null 2>&1; is $? 0 "up with secrets"
+SAFE_WORD=xyzzy-one lp up "$work/s.yaml" --wait=60 >/dev/null 2>&1; is $? 0 "up with secrets"
 with_secrets=$(lives)
 is "$(lp exec safe-1 cat /run/secrets/word)" xyzzy-one "the secret is in the node"
 like "$(SAFE_WORD=xyzzy-one lp plan "$work/s.yaml")" '[Nn]othing' "plan with the same secrets: nothing to do"
-SAFE_WORD=xyzzy-two lp up "$work/s.yaml" --wait=30 >/dev/null 2>&1
+SAFE_WORD=xyzzy-two lp up "$work/s.yaml" --wait=60 >/dev/null 2>&1
 within 5 sh -c "$LIMPET --root $root exec safe-1 grep -qx xyzzy-two /run/secrets/word"; ok $? "up with another one renders it"
 within 5 sh -c "$LIMPET --root $root logs safe-1 | grep -q again"; ok $? "and reloads"
 echo 4321 >"$work/pin.txt"
 like "$(SAFE_WORD=xyzzy-two lp plan "$work/s.yaml")" 'renders the files of safe-1' "plan sees a changed file of a secret"
-SAFE_WORD=xyzzy-two lp up "$work/s.yaml" --wait=30 >/dev/null 2>&1
+SAFE_WORD=xyzzy-two lp up "$work/s.yaml" --wait=60 >/dev/null 2>&1
 within 5 sh -c "$LIMPET --root $root exec safe-1 grep -qx 4321 /run/secrets/pin"; ok $? "and up renders it"
 is "$(lives)" "$with_secrets" "no node was replaced"
 is "$(grep -laE 'xyzzy|4321' "$root"/journal.db* "$root"/daemon.log)" "" "no secret is in the journal or the log"
