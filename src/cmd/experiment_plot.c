@@ -280,7 +280,8 @@ static void bar_add(struct time_line *line, const json_t *item, const char *keys
     if (!json_is_integer(from) || line->row >= ROWS_MAX)
         return;
     int64_t start = json_integer_value(from);
-    int64_t end = json_is_integer(to) ? json_integer_value(to) : line->to;
+    bool is_instant = strcmp(lp_json_text(item, "status"), "instant") == 0;
+    int64_t end = json_is_integer(to) ? json_integer_value(to) : is_instant ? start : line->to;
     double scale = (double)(WIDTH - LINE_LEFT - RIGHT) / (double)(line->to - line->from);
     double x = LINE_LEFT + (double)(start - line->from) * scale;
     double width = (double)(end - start) * scale;
