@@ -104,26 +104,7 @@ static int64_t days_of(int year, int month, int day)
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-int64_t lp_log_time(int year, int month, int day, int day_ms)
+int64_t lp_log_time_of_year(int year, int month, int day, int day_ms)
 {
-    return days_of(year < 0 ? 1970 : year, month, day) * 86400000 + day_ms;
-}
-
-static int two(const char *at)
-{
-    bool is_number = at[0] >= '0' && at[0] <= '9' && at[1] >= '0' && at[1] <= '9';
-    return is_number ? (at[0] - '0') * 10 + at[1] - '0' : -1;
-}
-
-int lp_log_time_of_day(struct lp_span token)
-{
-    if (token.bytes < 8 || token.at[2] != ':' || token.at[5] != ':')
-        return -1;
-    int hour = two(token.at), minute = two(token.at + 3), second = two(token.at + 6), part = 0;
-    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
-        return -1;
-    if (token.bytes >= 12 && (token.at[8] == '.' || token.at[8] == ',') && two(token.at + 9) >= 0 &&
-        token.at[11] >= '0' && token.at[11] <= '9')
-        part = two(token.at + 9) * 10 + token.at[11] - '0';
-    return ((hour * 60 + minute) * 60 + second) * 1000 + part;
+    return days_of(year, month, day) * 86400000 + day_ms;
 }

@@ -6,13 +6,20 @@
 
 enum { TOKENS_BEFORE = 4, FIELDS_5424 = 5 };
 
-static int month_of(struct lp_span token)
+// 1..12; 0: no month.
+static inline int month_of(struct lp_span token)
 {
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    for (int i = 0; token.bytes == 3 && i < 12; i++)
-        if (memcmp(token.at, months + 3 * (size_t)i, 3) == 0)
-            return i + 1;
-    return 0;
+    // The sum of its last two letters tells a month from all others.
+    static const char names[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const uint8_t by_sum[32] = {[207 % 32] = 1,  [199 % 32] = 2,  [211 % 32] = 3,
+                                       [226 % 32] = 4,  [218 % 32] = 5,  [227 % 32] = 6,
+                                       [225 % 32] = 7,  [220 % 32] = 8,  [213 % 32] = 9,
+                                       [215 % 32] = 10, [229 % 32] = 11, [200 % 32] = 12};
+    if (token.bytes != 3)
+        return 0;
+    int month = by_sum[((unsigned char)token.at[1] + (unsigned char)token.at[2]) % 32];
+    return month && memcmp(names[month - 1], token.at, 3) == 0 ? month : 0;
 }
 
 static int number_of(struct lp_span token, int most)
@@ -46,7 +53,9 @@ static bool date_take(struct lp_span *rest, int64_t *ret_at_ms)
     if (rest->bytes < 16 || at[3] != ' ' || at[6] != ' ' || at[15] != ' ')
         return false;
     int month = month_of((struct lp_span){at, 3});
-    int day = number_of((struct lp_span){at[4] == ' ' ? at + 5 : at + 4, at[4] == ' ' ? 1 : 2}, 31);
+    int tens = at[4] == ' ' ? 0 : at[4] - '0', ones = at[5] - '0';
+    bool is_day = tens >= 0 && tens <= 3 && ones >= 0 && ones <= 9;
+    int day = is_day && tens * 10 + ones <= 31 ? tens * 10 + ones : 0;
     int day_ms = lp_log_time_of_day((struct lp_span){at + 7, 8});
     if (!month || day <= 0 || day_ms < 0)
         return false;

@@ -75,10 +75,37 @@ static inline struct lp_span lp_span_token(struct lp_span *rest)
     return token;
 }
 bool lp_span_is(struct lp_span span, const char *text);
-// Milliseconds since 1970, UTC; month from 1. A year below 0 is taken for 1970.
-int64_t lp_log_time(int year, int month, int day, int day_ms);
+// Milliseconds since 1970, UTC; month from 1.
+int64_t lp_log_time_of_year(int year, int month, int day, int day_ms);
+// The same; a year below 0 is not told, and taken for 1970.
+static inline int64_t lp_log_time(int year, int month, int day, int day_ms)
+{
+    static const int16_t days_before[13] = {0,   0,   31,  59,  90,  120, 151,
+                                            181, 212, 243, 273, 304, 334};
+    return year >= 0 ? lp_log_time_of_year(year, month, day, day_ms)
+                     : (int64_t)(days_before[month] + day - 1) * 86400000 + day_ms;
+}
+// Of two digits; -1: they are none.
+static inline int lp_log_two_digits(const char *at)
+{
+    unsigned tens = (unsigned char)at[0] - (unsigned)'0',
+             ones = (unsigned char)at[1] - (unsigned)'0';
+    return tens <= 9 && ones <= 9 ? (int)(tens * 10 + ones) : -1;
+}
 // "15:16:01", with ".123" or ",123"; -1: not a time of day.
-int lp_log_time_of_day(struct lp_span token);
+static inline int lp_log_time_of_day(struct lp_span token)
+{
+    if (token.bytes < 8 || token.at[2] != ':' || token.at[5] != ':')
+        return -1;
+    int hour = lp_log_two_digits(token.at), minute = lp_log_two_digits(token.at + 3),
+        second = lp_log_two_digits(token.at + 6), part = 0;
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
+        return -1;
+    if (token.bytes >= 12 && (token.at[8] == '.' || token.at[8] == ',') &&
+        lp_log_two_digits(token.at + 9) >= 0 && token.at[11] >= '0' && token.at[11] <= '9')
+        part = lp_log_two_digits(token.at + 9) * 10 + token.at[11] - '0';
+    return ((hour * 60 + minute) * 60 + second) * 1000 + part;
+}
 bool lp_log_is_level(struct lp_span token); // "INFO", "[warn]", "E"
 
 // Templates.

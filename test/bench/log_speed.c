@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "logs/logs.h"
 
-enum { CHUNK = 1 << 20 };
+enum { CHUNK = 1 << 18 };
 
 static double now_s(void)
 {
