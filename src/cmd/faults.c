@@ -7,6 +7,7 @@
 #include "cmd/daemon_start.h"
 #include "cmd/table.h"
 #include "cmd/verb.h"
+#include "drivers/fault_parts.h"
 #include "model/fault.h"
 
 static void add_heads(struct lp_cmd *cmd, struct lp_table *table, const char *const *heads)
@@ -54,6 +55,8 @@ static int kinds_print(struct lp_cmd *cmd)
     json_t *list = json_array();
     for (int kind = 1; kind < LP_FAULT_KINDS; kind++) {
         const struct lp_fault_about *about = lp_fault_about((enum lp_fault_kind)kind);
+        if (!lp_fault_hand_of((uint32_t)kind))
+            continue; // a word that nothing does yet
         struct lp_str names = {0};
         lp_fault_options((enum lp_fault_kind)kind, &names);
         const char *options = lp_arena_text(cmd->arena, lp_str_text(&names));

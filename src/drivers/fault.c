@@ -158,7 +158,7 @@ LP_MUST_CHECK static int inject(struct lp_faults *faults, const struct lp_order 
     const struct lp_fault_hand *hand = lp_fault_hand_of(order->fault_spec->kind);
     struct lp_fault_job *job = find(faults, order->action.revision);
     if (!hand)
-        return lp_err_set(err, LP_EUNSUPPORTED, "the fault %s cannot be injected on this machine",
+        return lp_err_set(err, LP_EUNSUPPORTED, "nothing does the fault %s yet (docs/faults.md)",
                           lp_fault_words[order->fault_spec->kind]);
     bool is_new = !job;
     if (is_new) {
