@@ -17,10 +17,12 @@ services:
     command: [sleep, "1000"]
     depends_on: {web: {condition: service_healthy}}
 Y
-kill_daemon() {
+kills=0
+kill_daemon() { # the process of the lock, unless its number is somebody else's by now
     local pid
     pid=$(cat "$root/lock" 2>/dev/null)
-    [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null
+    [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$root" &&
+        kill -9 "$pid" 2>/dev/null && kills=$((kills + 1))
 }
 start_daemon() { lp status >/dev/null 2>&1 || lp daemon --background >/dev/null 2>&1; }
 inits() { # how many limpet-inits run for this root
@@ -42,6 +44,7 @@ for i in $(seq $points); do
 done
 lp up "$work/c.yaml" --detach >/dev/null 2>&1
 lp scale web=3 >/dev/null 2>&1
+is $kills $points "the daemon was there each time and was killed"
 within 40 settled || bad=1
 ok $bad "after $points kills of the daemon everything is healthy"
 within 10 lp ps >/dev/null

@@ -390,7 +390,7 @@ static void every_request_ends_once(void **state)
         {"{url: 'http://127.0.0.1:PORT/silent', rate: 1000, for: 10ms, timeout: 50ms}",
          LP_END_TIMEOUT, 10, 0},
         // One is under way and never answered: the others cannot be sent, and that is noted.
-        {"{url: 'http://127.0.0.1:PORT/silent', rate: 1000, for: 10ms, timeout: 50ms,"
+        {"{url: 'http://127.0.0.1:PORT/silent', rate: 1000, for: 10ms, timeout: 500ms,"
          " outstanding: 1}",
          LP_END_NOT_SENT, 9, 0},
         {"{requests: [{url: 'http://127.0.0.1:PORT/ok'}, {url: 'http://127.0.0.1:PORT/missing'}],"
