@@ -1,12 +1,12 @@
 # Two commands do everything on a fresh Debian 12, as root:
 #   make demo     build, bring up examples/wordpress.yaml, break it, watch it heal
 #   make check    everything a machine can check
-# Others: make build bench golden format nightly install clean
+# Others: make build bench bench-logs golden format nightly install clean
 
 BUILD ?= build
 FUZZ_SECONDS ?= 60
 
-.PHONY: all build demo check nightly bench golden format install uninstall clean
+.PHONY: all build demo check nightly bench bench-logs golden format install uninstall clean
 
 all: build
 
@@ -31,6 +31,10 @@ nightly:
 bench: build
 	@tools/setup bench check
 	@test/bench/run
+
+bench-logs: build
+	@tools/setup bench
+	@test/bench/run-logs
 
 golden: build
 	@LP_GOLDEN_WRITE=1 meson test -C $(BUILD) --suite unit --print-errorlogs

@@ -1,0 +1,130 @@
+"""What `limpet log` finds of anomalies that are put into logs (P@10), beside S3's own scores in the same run.
+
+Needs LIMPET_LOG_DATA, a folder with loghub-2k/, linux/, openstack-kalaki/ and proxifier/. The
+protocol: docs/logs.md."""
+import csv
+import json
+import os
+import subprocess
+import tempfile
+
+from bench_world import LIMPET, row
+
+REPEATS = 10
+SYSTEMS = ("Android", "HDFS", "Linux", "OpenStack", "Proxifier", "Spark", "Thunderbird", "Zookeeper")
+# Which figures are which: list, damage, must and ambitious of the batch and of the streaming form.
+GOALS = (("unexpected", "insertions"), ("missing", "deletions"), ("merged", "both"))
+
+
+def letters(number):
+    """A word without digits for each number: digits would be cleaned away."""
+    word = ""
+    while True:
+        number, rest = divmod(number, 26)
+        word = chr(ord("a") + rest) + word
+        if number == 0:
+            return word
+
+
+def evaluate(train, test, *options):
+    """{(pairing, damage, list): P@10, ...} of one pair of logs."""
+    out = subprocess.run([LIMPET, "log", "evaluate", "--train", train, "--test", test, "-o", "json",
+                          *options], check=True, capture_output=True, text=True).stdout
+    found = {}
+    for line in out.splitlines():
+        cell = json.loads(line)
+        found[cell["pairing"], cell["anomalies"], cell["list"]] = cell
+    return found
+
+
+def halves(folder, name, lines):
+    paths = [os.path.join(folder, f"{name}-{part}.log") for part in ("first", "second")]
+    for path, part in zip(paths, (lines[:len(lines) // 2], lines[len(lines) // 2:])):
+        with open(path, "wb") as file:
+            file.writelines(part)
+    return paths
+
+
+def raw_lines(data, system):
+    with open(os.path.join(data, "loghub-2k", f"{system}_2k.log"), "rb") as file:
+        return [line.rstrip(b"\r\n") + b"\n" for line in file.read().splitlines()]
+
+
+def labelled_lines(data, system):
+    """The same log with the data set's own templates and components in place of ours."""
+    path = os.path.join(data, "loghub-2k", f"{system}_2k.log_structured.csv")
+    ids = {}
+    lines = []
+    with open(path, encoding="utf-8", errors="replace", newline="") as file:
+        for entry in csv.DictReader(file):
+            number = ids.setdefault(entry["EventId"], len(ids))
+            tag = "".join(c for c in entry.get("Component", "") if c.isalpha()) or "none"
+            lines.append(f"Jan  1 00:00:00 host {tag}: event {letters(number)}\n".encode())
+    return lines
+
+
+def figure_rows(what, cells, pairing, goals, chosen_on):
+    """cells: a list of evaluate()'s results; each figure is the mean over them."""
+    for (name, damage), (must, ambitious) in zip(GOALS, goals):
+        def mean(which):
+            return sum(cell[pairing, damage, which]["p_at_10"] for cell in cells) / len(cells)
+
+        ours = mean(name)
+        theirs = max(mean("s3-message"), mean("s3-tag"))
+        sd = sum(cell[pairing, damage, name]["p_at_10_sd"] for cell in cells) / len(cells)
+        goal = f">= {must}, ambitious {ambitious}" if must else "not below S3"
+        yield row(f"{what}: {name} on {damage}, P@10", f"{ours:.3f} (sd {sd:.2f})",
+                  f"S3's better score {theirs:.3f}", ours / theirs if theirs else float("inf"), goal,
+                  value=ours, s3_message=mean("s3-message"), s3_tag=mean("s3-tag"),
+                  each=[cell[pairing, damage, name]["p_at_10"] for cell in cells],
+                  chosen_on=chosen_on)
+
+
+def loghub_rows(folder, data):
+    batch, stream = ((.75, .88), (.35, .50), (.75, .88)), ((.55, .70), (.30, .45), (.55, .72))
+    chosen = "Linux, OpenStack, Thunderbird chosen on; the others kept or dropped on"
+    for what, read in (("our templates", raw_lines), ("the set's templates", labelled_lines)):
+        for form, goals, options in (("", batch, ()), (", streaming", stream, ("--stream",))):
+            cells = []
+            for system in SYSTEMS:
+                first, second = halves(folder, system, read(data, system))
+                cells.append(evaluate(first, second, "--windows", "1", "--repeat", str(REPEATS),
+                                      *options))
+            yield from figure_rows(f"Loghub-2k, {len(SYSTEMS)} systems, halves, {what}{form}", cells,
+                                   "other log", goals, chosen)
+
+
+def unpacked(folder, data, path):
+    target = os.path.join(folder, os.path.basename(path)[:-len(".zst")])
+    subprocess.run(["zstd", "-dqf", os.path.join(data, path), "-o", target], check=True)
+    return target
+
+
+def window_rows(folder, data):
+    linux = unpacked(folder, data, "linux/Linux.log.zst")
+    cells = evaluate(linux, linux, "--repeat", "3")
+    yield from figure_rows("Linux, 42 pairings of different periods", [cells], "other period",
+                           ((.80, .92), (.33, .55), (.80, .92)), "Linux, this one")
+    for name, path in (("Linux", None), ("OpenStack", "openstack-kalaki/openstack-nova-sample.log.zst"),
+                       ("Proxifier", "proxifier/Proxifier.log.zst")):
+        if path:
+            log = unpacked(folder, data, path)
+            cells = evaluate(log, log, "--repeat", "3")
+        for damage in ("insertions", "deletions", "both"):
+            ours = cells["same window", damage, "merged"]
+            theirs = cells["same window", damage, "s3-message"]
+            yield row(f"{name}, train = test window: merged on {damage}, P@10",
+                      f"{ours['p_at_10']:.3f} (R@R {ours['r_at_r']:.3f})",
+                      f"S3, message {theirs['p_at_10']:.3f} (R@R {theirs['r_at_r']:.3f})",
+                      ours["p_at_10"] / theirs["p_at_10"] if theirs["p_at_10"] else float("inf"),
+                      "never below", ours=ours, s3=theirs)
+
+
+def rows():
+    data = os.environ.get("LIMPET_LOG_DATA")
+    if not data or not os.path.isdir(data):
+        yield row("lines, P@10", "skipped: LIMPET_LOG_DATA names no folder with data", "", "", "")
+        return
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield from loghub_rows(folder, data)
+        yield from window_rows(folder, data)
