@@ -240,8 +240,7 @@ LP_MUST_CHECK static int options_take(struct watch *watch)
     if (save && !lp_duration_parse(save, &watch->save_ms))
         return lp_err_set(&cmd->err, LP_EINPUT, "--save: '%s' is not a time, such as 30s or 5m",
                           save);
-    if (lp_log_bits(cmd, "bits", lp_log_alarm_bits(LP_LOG_UNEXPECTED), &watcher->least, &cmd->err) <
-            0 ||
+    if (lp_log_bits(cmd, "bits", 0, &watcher->least, &cmd->err) < 0 ||
         lp_log_number(cmd, "learn", 0, LINES_MAX, LEARN_LINES, &learn, &cmd->err) < 0 ||
         lp_log_number(cmd, "decay", 1000, LINES_MAX, DECAY_LINES, &decay, &cmd->err) < 0)
         return cmd->err.code;
@@ -286,7 +285,7 @@ static const struct lp_option options[] = {
     {"model", 'm', "MODEL", "begin with this model and keep it there; made when absent"},
     {"journal", 0, NULL, "follow the journal of systemd (journalctl)"},
     {"from-start", 0, NULL, "judge what is there already, too"},
-    {"bits", 0, "B", "alarm from B bits on (default 22); a missing line counts 10 more"},
+    {"bits", 0, "B", "alarm from B bits on (default 22, less below 4,000 lines learnt)"},
     {"learn", 0, "N", "say nothing before N lines are learnt (default 1000)"},
     {"decay", 0, "N", "halve what is known after every N lines (default 1000000)"},
     {"save", 0, "TIME", "how often the model is saved (default 5m), and at the end"},
@@ -304,8 +303,9 @@ const struct lp_verb lp_log_verb_watch = {
         "Follows files, the *.log of folders, standard input (-), the journal, and with --infra\n"
         "the output of all nodes of an infrastructure, across rotation and truncation. Each is a\n"
         "log of its own; one model serves all. Without a model at MODEL, what the files hold is\n"
-        "learnt first. With -o json, one object a line as by rank, with at (ms), source, text.\n"
-        "SIGTERM and SIGINT save and end.",
+        "learnt first. A line that is missing is told from 10 bits less on. With -o json, one\n"
+        "object a line as by rank, with at (ms), source, text. SIGTERM\n"
+        "and SIGINT save and end.",
     .options = options,
     .run = run,
     .most = -1,

@@ -57,12 +57,23 @@ static void verdict_print(struct lp_watcher *watcher, const struct lp_watched *s
 
 // ---- lines with a state
 
+// What was never seen cannot score more than some 2 log2(lines learnt): few lines, a lower alarm.
+static int64_t alarm_of(const struct lp_watcher *watcher)
+{
+    int64_t whole = lp_log_alarm_bits(LP_LOG_UNEXPECTED);
+    int64_t reach = (2 * (63 - __builtin_clzll(watcher->learnt + 1)) - 1) * (int64_t)LP_LOG_BIT;
+    if (watcher->least > 0)
+        return watcher->least;
+    return reach < whole ? reach : whole;
+}
+
 static void state_take(struct lp_watcher *watcher, size_t index, uint16_t state)
 {
     struct lp_log_verdict unexpected, missing;
     const struct lp_watched *source = &watcher->sources[index];
     bool is_judged = lp_log_stream_step_of(watcher->stream, index, state, &unexpected, &missing);
     bool is_told = is_judged && !watcher->is_silent && watcher->learnt >= watcher->learn;
+    int64_t least = alarm_of(watcher);
     watcher->learnt += state != LP_LOG_NOTHING;
     watcher->since_save++;
     if (++watcher->since_decay >= watcher->decay) {
@@ -70,9 +81,10 @@ static void state_take(struct lp_watcher *watcher, size_t index, uint16_t state)
         watcher->since_decay = 0;
     }
     // A line that does not fit is told once, not again at the line before it.
-    if (is_told && unexpected.score >= watcher->least && unexpected.unfit == unexpected.line)
+    if (is_told && unexpected.score >= least && unexpected.unfit == unexpected.line)
         verdict_print(watcher, source, &unexpected);
-    else if (is_told && missing.score >= watcher->least - MISSING_LESS &&
+    // Before its first lines may have been what seems to be missing: nobody looked.
+    else if (is_told && missing.line > LP_LOG_WINDOW && missing.score >= least - MISSING_LESS &&
              missing.score >= unexpected.score - MISSING_LESS)
         verdict_print(watcher, source, &missing);
 }

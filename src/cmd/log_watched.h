@@ -33,9 +33,9 @@ struct lp_watcher {
     struct lp_watched *sources;
     size_t source_count;
     struct lp_log_lines lines; // scratch
-    int64_t least;             // UNEXPECTED's alarm; MISSING's lies 10 bits lower
-    uint64_t learnt, learn;    // lines counted so far; so many before the first verdict
-    uint64_t decay;            // halve the counts after so many lines
+    int64_t least; // UNEXPECTED's alarm; MISSING's lies 10 bits lower. 0: by what is learnt
+    uint64_t learnt, learn; // lines counted so far; so many before the first verdict
+    uint64_t decay;         // halve the counts after so many lines
     uint64_t since_decay, since_save, anomalies;
     bool is_silent; // learn only
     int64_t now_ms;

@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# limpet log, from a log of our own making: every sub-verb, its forms of output, its exit codes; and
+# watch across rotation, truncation and its own end, and of a node's output.
+. "$(dirname "$0")/tap.sh"
+before=$(machine)
+cd "$work" || exit 1
+LIMPET=$(realpath "$LIMPET")
+watcher="" bad=""
+trap '[ -n "$watcher" ] && kill "$watcher" 2>/dev/null; sweep' EXIT
+
+# A log in a rhythm: log in, work, log out; every 5th round a job of cron.
+round() { # NUMBER
+    local n=$1
+    echo "Jan  1 10:00:00 box sshd[$n]: Accepted password for user$n from 10.0.0.$((n % 250)) port $((n + 1024))"
+    echo "Jan  1 10:00:01 box sshd[$n]: session opened for user user$n"
+    echo "Jan  1 10:00:02 box app[$n]: request $n took $((n * 7 % 90)) ms"
+    echo "Jan  1 10:00:03 box app[$n]: cache hit ratio $((n % 100))"
+    echo "Jan  1 10:00:04 box sshd[$n]: session closed for user user$n"
+    [ $((n % 5)) = 0 ] && echo "Jan  1 10:00:05 box CRON[$n]: run-parts $n"
+    return 0
+}
+rounds() { local n; for ((n = $1; n < $2; n++)); do round "$n"; done; }
+rounds 0 300 >normal.log
+rounds 300 400 >new.log
+
+for verb in rank watch templates train merge 'sessions train' 'sessions score' generate inject evaluate plot; do
+    # shellcheck disable=SC2086
+    [[ "$(lp log $verb --help)" == "usage: limpet log $verb"* ]] || bad+=" $verb"
+    # shellcheck disable=SC2086
+    lp log $verb --no-such-option >/dev/null 2>&1; [ $? = 2 ] || bad+=" $verb-option"
+done
+is "$bad" "" "each sub-verb has its help and refuses what it does not know"
+lp log >/dev/null; is $? 2 "no sub-verb is bad usage"
+like "$(lp log rnak 2>&1)" "did you mean 'rank'" "a sub-verb's nearest spelling"
+lp log rank >/dev/null 2>&1; is $? 2 "a missing file is bad usage"
+lp log rank no.log >/dev/null 2>"$work/err"; is $? 2 "a file that is not there is bad input"
+like "$(cat "$work/err")" 'no.log: No such file' "and is named"
+like "$(lp log rank --format sylog new.log 2>&1)" "did you mean 'syslog'" "a format's nearest spelling"
+lp log rank -m normal.log new.log >/dev/null 2>"$work/err"; is $? 2 "a file that is no model is bad input"
+
+like "$(lp log templates normal.log)" '^300 +3 +app +request \* took \* ms$' "templates: count, first line, tag, text"
+is "$(lp log templates -o json normal.log | jq -r 'select(.count == 60).template')" 'run-parts *' "as JSON"
+like "$(lp log templates normal.log | tail -n 1)" '^1560 lines, 6 templates, format syslog$' "and what was read"
+is "$(printf 'a 1\r\n\r\nb\0\n\n\xff\xfe 2' | lp log templates --format free - | tail -n 1)" \
+    "5 lines, 3 templates, format free" "CRLF, NUL, empty lines, no UTF-8, no last newline"
+
+lp log train -q -o all.model normal.log new.log; is $? 0 "train"
+rounds 0 150 >first.log; rounds 150 300 >second.log
+lp log train -q -o first.model first.log; lp log train -q -o second.model second.log new.log
+lp log merge -q -o sum.model first.model second.model; is $? 0 "merge"
+lp log train -q -o both.model first.log second.log new.log
+is "$(sha256sum <sum.model)" "$(sha256sum <both.model)" "adds up to what one training on all gives"
+head -c 300 all.model >cut.model
+lp log merge -q -o bad.model cut.model all.model 2>"$work/err"; is $? 2 "a damaged model is refused"
+ok "$(test ! -e bad.model; echo $?)" "and nothing is written"
+
+# A line that does not belong, and one that is missing.
+{ sed -n '1,210p' new.log; echo 'Jan  1 10:00:00 box kernel: disk failure on sda'; sed -n '211,322p;324,$p' new.log; } >odd.log
+out=$(lp log rank -m all.model -n 20 odd.log)
+like "$out" 'line 211 `disk failure on sda` \(kernel\) was not expected' "rank tells the line that does not belong"
+like "$out" 'between line 323 .* is missing' "and the place where one is missing"
+json=$(lp log rank -m all.model -o json --list unexpected -n 2 odd.log)
+is "$(jq -rs 'map(.line) | sort | join(" ")' <<<"$json")" "210 211" "as JSON: an inserted line and the one before"
+is "$(jq -rs 'map(keys | join(",")) | unique | join(" ")' <<<"$json")" "because,line,list,score,tag,template" "with its keys"
+lp log rank -m all.model --fail odd.log >/dev/null; is $? 1 "--fail: anomalies end with 1"
+lp log rank -m all.model --fail new.log >/dev/null; is $? 0 "and none with 0"
+is "$(lp log rank -m all.model -q odd.log)" "" "-q is quiet"
+for list in unexpected missing merged s3-message s3-tag; do
+    lp log rank --list $list odd.log >/dev/null || bad+=" $list"
+done
+is "$bad" "" "every list, also without a model"
+like "$(lp log rank -m all.model --stream -n 20 odd.log)" 'line 211 `disk failure' "--stream finds it, too"
+like "$(lp log rank odd.log new.log | grep -c '^ *[0-9.]* bits  odd.log: ')" '^10$' "several files: each with its name"
+
+lp log generate -m all.model -n 2000 --seed 7 >walk.log 2>"$work/err"; is "$(wc -l <walk.log)" 2000 "generate"
+like "$(cat "$work/err")" 'similarity .*: 0\.9' "tells how alike it is"
+is "$(lp log generate -q -m all.model -n 2000 --seed 7 | sha256sum)" "$(sha256sum <walk.log)" "the same seed, the same log"
+is "$(lp log templates walk.log -o json | jq -r '.tag + .template' | sort)" \
+    "$(lp log templates normal.log -o json | jq -r '.tag + .template' | sort)" "its lines have the same templates"
+
+lp log inject normal.log --insert 5 --delete 5 --seed 3 -o damaged.log --truth truth; is $? 0 "inject"
+is "$(wc -l <truth) $(wc -l <damaged.log)" "15 1560" "two truths for an insertion, one for a deletion"
+is "$(sort -nu truth | diff - truth)" "" "in order"
+lp log inject normal.log --insert 5 --delete 5 --seed 3 -o again.log; is "$(cmp damaged.log again.log)" "" "the same seed, the same damage"
+is "$(diff normal.log damaged.log | grep -c '^[<>]')" 10 "ten lines differ, no more"
+lp log inject <(head -n 9 normal.log) --insert 9 -o x --truth y >/dev/null 2>&1; is $? 2 "a log that is too short is refused"
+json=$(lp log evaluate --train normal.log new.log --windows 4 --repeat 2 --insert 5 --delete 5 -o json)
+is "$(jq -s 'map(.trials) | add' <<<"$json")" $((16 * 2 * 3 * 5)) "evaluate: all pairings, repeats, kinds of damage and lists"
+is "$(lp log evaluate --train normal.log --test new.log --windows 1 --insert 5 --delete 5 | awk '{ print $1, $2 }' | sed 1d | sort -u)" \
+    "other log" "with --test the other log is judged"
+is "$(jq -s '[.[] | select(.list == "merged" and .pairing == "other period" and .anomalies == "both")][0].p_at_10 >= 0.8' <<<"$json")" \
+    true "most of what is done to so regular a log is found"
+
+printf '1 2 3\n%.0s' {1..60} >sessions; printf 'odd,1 2 9\n1 2 3\n' >asked
+lp log sessions train -q -o s.model --allowed 0 sessions; is $? 0 "sessions train"
+is "$(lp log sessions score -m s.model -o json asked | jq -c '[.session, .anomalous] | select(.[0] != null)' | tr '\n' ' ')" \
+    '["odd",true] [2,false] ' "sessions score: by name or line"
+is "$(lp log sessions score -m s.model -o json asked | tail -n 1)" '{"sessions":2,"anomalous":1}' "and how many"
+lp log sessions score -m s.model --fail asked >/dev/null; is $? 1 "--fail"
+like "$(echo '1 x' | lp log sessions score -m s.model - 2>&1)" '1:3' "a mistake has its place"
+
+lp log plot damaged.log --truth truth -o page.html; is $? 0 "plot"
+is "$(grep -cE 'https?://|src=|href=' page.html)" 0 "needs nothing but itself"
+is "$(grep -o '<svg' page.html | wc -l) $(grep -o 'class="truth"' page.html | wc -l)" "2 15" "two panels, every truth marked"
+echo 'Jan  1 10:00:00 box x: <script>alert(1)</script> & more' >>damaged.log
+lp log plot damaged.log -o page.html; is "$(grep -c 'alert(1)</script>' page.html)" 0 "what a log says is no page"
+
+# watch: learns what is there, tells what comes, survives rotation, keeps its model.
+cp normal.log live.log
+"$LIMPET" log watch -m live.model -o json live.log >told 2>"$work/err" &
+watcher=$!
+within 10 grep -q '1560 lines learnt, watching' "$work/err"; ok $? "watch learns what is there"
+told() { grep -q "$1" told; }
+{ rounds 300 310; echo 'Jan  1 10:00:00 box kernel: disk failure on sda'; rounds 310 313; } >>live.log
+within 10 told 'disk failure'; ok $? "watch tells what does not belong"
+is "$(jq -r '[.source, .line, .list, .text] | join(" ")' told)" \
+    "live.log 1613 unexpected Jan  1 10:00:00 box kernel: disk failure on sda" "once, with its line and its text"
+mv live.log live.log.1
+{ rounds 313 320; echo 'Jan  1 10:00:00 box kernel: fan failure'; rounds 320 323; } >live.log
+within 10 told 'fan failure'; ok $? "across a rotation by name"
+: >live.log; sleep 1.2
+{ rounds 323 330; echo 'Jan  1 10:00:00 box kernel: power failure'; rounds 330 333; } >>live.log
+within 10 told 'power failure'; ok $? "and by truncation"
+kill -TERM $watcher; wait $watcher; is $? 0 "SIGTERM ends it"; watcher=
+is "$(wc -l <told)" 3 "nothing else was told"
+is "$(lp log templates -o json live.log | jq -s 'length')" 7 "(the log is as it was)"
+lp log rank -q -m live.model new.log; is $? 0 "the model was saved"
+cp live.model kept.model
+mkdir many; rounds 0 10 >many/a.log
+"$LIMPET" log watch -m live.model --bits 15 --fail many >told 2>"$work/err" &
+watcher=$!
+within 10 grep -q 'watching' "$work/err"; ok $? "watch goes on with a model"
+{ rounds 10 20; echo 'Jan  1 10:00:00 box kernel: roof failure'; rounds 20 22; } >many/b.log
+within 10 told 'b.log:.*roof failure'; ok $? "a new file of a folder is followed from its start"
+kill -TERM $watcher; wait $watcher; is $? 1 "--fail: there was an anomaly"; watcher=
+cmp -s live.model kept.model; is $? 1 "what was seen is learnt"
+{ rounds 0 5; echo 'Jan  1 10:00:00 box kernel: wall failure'; rounds 5 9; } |
+    timeout 20 "$LIMPET" log watch -m live.model --bits 15 - >told 2>/dev/null; is $? 0 "standard input: ends with it"
+like "$(cat told)" 'wall failure' "and is judged whole"
+
+# The output of nodes.
+cat >limpet.yaml <<'Y'
+name: talk
+services:
+  box:
+    image: host
+    command: [sh, -c, "while sleep 0.01; do echo tick; echo tack; done"]
+Y
+lp up limpet.yaml --wait=30 >/dev/null; is $? 0 "a node that talks"
+"$LIMPET" --root "$root" --infra talk log watch --learn 200 --bits 5 >told 2>"$work/err" &
+watcher=$!
+within 10 grep -q 'watching' "$work/err"; ok $? "watch --infra"
+sleep 3
+log=$(find "$root/nodes" -name 'box.log')
+ok "$(test -s "$log"; echo $?)" "its output is kept"
+echo 'alarm bell' >>"$log" # as if the application had said it
+within 10 told 'alarm bell'; ok $? "and judged as it is written"
+kill -TERM $watcher; wait $watcher; watcher=
+finish
