@@ -20,7 +20,6 @@ static const char *const words[LP_LOG_FORMATS] = {
 
 const char *lp_log_format_word(enum lp_log_format format)
 {
-    lp_assert(format < LP_LOG_FORMATS);
     return words[format];
 }
 

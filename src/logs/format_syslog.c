@@ -170,8 +170,10 @@ bool lp_log_split_syslog5424(struct lp_span line, struct lp_log_head *ret_head)
     ret_head->at_ms = timestamp_of(fields[0]);
     if (ret_head->at_ms == INT64_MIN && !lp_span_is(fields[0], "-"))
         return false;
-    ret_head->tag = lp_span_is(fields[2], "-") ? (struct lp_span){0} : fields[2];
-    ret_head->key = lp_span_is(fields[3], "-") ? (struct lp_span){0} : fields[3];
+    if (!lp_span_is(fields[2], "-"))
+        ret_head->tag = fields[2];
+    if (!lp_span_is(fields[3], "-"))
+        ret_head->key = fields[3];
     structured_skip(&rest);
     lp_span_skip_blanks(&rest);
     if (rest.bytes >= 3 && memcmp(rest.at, "\xef\xbb\xbf", 3) == 0)
