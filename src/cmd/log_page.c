@@ -119,8 +119,8 @@ static void points_add(struct plot *plot, const struct lp_log_lines *lines)
         if (lines->states[i] != LP_LOG_NOTHING)
             pixels[y_of(plot, lines->states[i]) * ACROSS + x_of(i, lines->count)] =
                 (uint8_t)(plot->colors[lines->states[i]] + 1);
-    for (uint8_t color = 0; color < COLORS; color++) {
-        lp_str_printf(plot->out, "<path class=\"c%u\" d=\"", color);
+    for (int color = 0; color < COLORS; color++) {
+        lp_str_printf(plot->out, "<path class=\"c%d\" d=\"", color);
         for (size_t at = 0; at < (size_t)ACROSS * DOWN; at++)
             if (pixels[at] == color + 1)
                 lp_str_printf(plot->out, "M%zu %zuh0", at % ACROSS, at / ACROSS);

@@ -96,6 +96,8 @@ static size_t hits(const struct lp_log_verdict *verdicts, size_t count, const ui
 static void list_judge(struct evaluator *evaluator, const struct lp_log_lines *damaged,
                        const uint64_t *truth, size_t truth_count, struct lp_log_result *results)
 {
+    if (truth_count == 0)
+        return;
     size_t top = truth_count > SHOWN ? truth_count : SHOWN;
     for (int list = 0; list < LP_LOG_LISTS; list++) {
         const struct lp_log_rank_config rank = {.list = (enum lp_log_list)list,

@@ -115,7 +115,8 @@ void lp_log_sequences_init(struct lp_log_sequences *sequences, const struct lp_l
                            size_t first, size_t count, bool with_keys)
 {
     lp_assert(first <= lines->count && count <= lines->count - first);
-    const uint16_t *states = count ? lines->states + first : NULL;
+    static const uint16_t none = LP_LOG_NOTHING; // of a log without lines
+    const uint16_t *states = count ? lines->states + first : &none;
     *sequences = (struct lp_log_sequences){.states = states, .lines = lines, .first = first};
     sequences->count = lines_kept(states, count);
     if (with_keys && lines->keys && count < UINT32_MAX) {

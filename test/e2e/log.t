@@ -44,6 +44,10 @@ like "$(lp log templates normal.log | tail -n 1)" '^1560 lines, 6 templates, for
 is "$(printf 'a 1\r\n\r\nb\0\n\n\xff\xfe 2' | lp log templates --format free - | tail -n 1)" \
     "5 lines, 3 templates, format free" "CRLF, NUL, empty lines, no UTF-8, no last newline"
 
+is "$(lp log rank - </dev/null 2>&1; echo $?)" 0 "an empty log has nothing odd in it"
+is "$(printf '\n\n' | lp log rank - 2>&1; echo $?)" 0 "nor has one of empty lines"
+lp log train -q -o none.model /dev/null 2>/dev/null; is $? 2 "there is nothing to learn from it"
+
 lp log train -q -o all.model normal.log new.log; is $? 0 "train"
 rounds 0 150 >first.log; rounds 150 300 >second.log
 lp log train -q -o first.model first.log; lp log train -q -o second.model second.log new.log
