@@ -219,12 +219,17 @@ LP_MUST_CHECK static int loop(struct watch *watch)
     return 0;
 }
 
-static void journal_end(const struct watch *watch)
+// LP_EIO: it ended by itself, and not well.
+LP_MUST_CHECK static int journal_end(struct watch *watch)
 {
+    int status = 0;
     if (watch->journal <= 0)
-        return;
-    kill(watch->journal, SIGTERM);
-    waitpid(watch->journal, NULL, 0);
+        return 0;
+    kill(watch->journal, SIGTERM); // of one that has ended it changes nothing
+    waitpid(watch->journal, &status, 0);
+    if (is_over || !WIFEXITED(status) || WEXITSTATUS(status) == 0)
+        return 0;
+    return lp_err_set(&watch->cmd->err, LP_EIO, "journalctl ended with %d", WEXITSTATUS(status));
 }
 
 // ---- the verb
@@ -264,7 +269,8 @@ LP_MUST_CHECK static int watch_all(struct watch *watch, int argc, char **argv)
         code = loop(watch);
     lp_log_stream_close(watch->watcher.stream); // its last lines are counted
     watch->watcher.stream = NULL;
-    journal_end(watch);
+    if (journal_end(watch) < 0 && code == 0)
+        code = LP_EIO;
     return code < 0 ? code : model_save(watch);
 }
 

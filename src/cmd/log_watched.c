@@ -67,26 +67,63 @@ static int64_t alarm_of(const struct lp_watcher *watcher)
     return reach < whole ? reach : whole;
 }
 
+// Does the alarm of UNEXPECTED nearby say why this seems to be missing?
+static bool is_explained(const struct lp_watched *source, const struct lp_log_verdict *missing)
+{
+    uint64_t apart = source->alarm_line > missing->line ? source->alarm_line - missing->line
+                                                        : missing->line - source->alarm_line;
+    return source->alarm_line > 0 && apart <= LP_LOG_WINDOW + 1 &&
+           missing->score <= source->alarm_score - MISSING_LESS;
+}
+
+// Of several nearby, the highest is told. judged: the line that was judged last.
+static void waiting_release(struct lp_watcher *watcher, struct lp_watched *source, uint64_t judged)
+{
+    while (source->waiting_count > 0 && source->waiting[0].line + LP_LOG_WINDOW < judged) {
+        const struct lp_log_verdict first = source->waiting[0];
+        bool is_highest = true;
+        for (size_t i = 1; i < source->waiting_count; i++)
+            is_highest = is_highest && source->waiting[i].score <= first.score;
+        source->waiting_count--;
+        memmove(source->waiting, source->waiting + 1, source->waiting_count * sizeof(first));
+        if (is_highest) // the lower ones beside it say the same
+            source->waiting_count = 0;
+        if (is_highest && !is_explained(source, &first))
+            verdict_print(watcher, source, &first);
+    }
+}
+
+// A line that does not fit is told once, not again at the line before it.
+static void verdicts_tell(struct lp_watcher *watcher, struct lp_watched *source,
+                          const struct lp_log_verdict *unexpected,
+                          const struct lp_log_verdict *missing)
+{
+    int64_t least = alarm_of(watcher);
+    if (unexpected->score >= least && unexpected->unfit == unexpected->line) {
+        source->alarm_line = unexpected->line;
+        source->alarm_score = unexpected->score;
+        verdict_print(watcher, source, unexpected);
+    }
+    waiting_release(watcher, source, unexpected->line);
+    // Before its first lines may have been what seems to be missing: nobody looked.
+    bool is_missing = missing->line > LP_LOG_WINDOW && missing->score >= least - MISSING_LESS &&
+                      missing->score >= unexpected->score - MISSING_LESS;
+    if (is_missing && source->waiting_count < sizeof(source->waiting) / sizeof(*source->waiting))
+        source->waiting[source->waiting_count++] = *missing;
+}
+
 static void state_take(struct lp_watcher *watcher, size_t index, uint16_t state)
 {
     struct lp_log_verdict unexpected, missing;
-    const struct lp_watched *source = &watcher->sources[index];
     bool is_judged = lp_log_stream_step_of(watcher->stream, index, state, &unexpected, &missing);
-    bool is_told = is_judged && !watcher->is_silent && watcher->learnt >= watcher->learn;
-    int64_t least = alarm_of(watcher);
+    if (is_judged && !watcher->is_silent && watcher->learnt >= watcher->learn)
+        verdicts_tell(watcher, &watcher->sources[index], &unexpected, &missing);
     watcher->learnt += state != LP_LOG_NOTHING;
     watcher->since_save++;
     if (++watcher->since_decay >= watcher->decay) {
         lp_log_model_decay(watcher->model);
         watcher->since_decay = 0;
     }
-    // A line that does not fit is told once, not again at the line before it.
-    if (is_told && unexpected.score >= least && unexpected.unfit == unexpected.line)
-        verdict_print(watcher, source, &unexpected);
-    // Before its first lines may have been what seems to be missing: nobody looked.
-    else if (is_told && missing.line > LP_LOG_WINDOW && missing.score >= least - MISSING_LESS &&
-             missing.score >= unexpected.score - MISSING_LESS)
-        verdict_print(watcher, source, &missing);
 }
 
 static void text_note(struct lp_watched *source, const char *line, size_t bytes)
@@ -168,6 +205,7 @@ void lp_watcher_line(struct lp_watcher *watcher, size_t index, const char *name,
                      size_t bytes)
 {
     struct lp_watched *source = source_take(watcher, index, name);
+    source->line_ms = watcher->now_ms;
     if (source->held.bytes == 0)
         source->held_since_ms = watcher->now_ms;
     lp_str_add_n(&source->held, line, bytes);
@@ -181,13 +219,20 @@ void lp_watcher_line(struct lp_watcher *watcher, size_t index, const char *name,
         held_release(watcher, index);
 }
 
+static bool is_quiet(const struct lp_watcher *watcher, const struct lp_watched *source)
+{
+    return watcher->now_ms - source->line_ms >= HELD_MS;
+}
+
 void lp_watcher_tick(struct lp_watcher *watcher, bool is_last)
 {
     for (size_t i = 0; i < watcher->source_count; i++) {
-        const struct lp_watched *source = &watcher->sources[i];
+        struct lp_watched *source = &watcher->sources[i];
         bool is_late = watcher->now_ms - source->held_since_ms >= HELD_MS;
         if (source->held.bytes > 0 && (is_last || (source->format == LP_LOG_AUTO && is_late)))
             held_release(watcher, i);
+        if (is_last || is_quiet(watcher, source)) // nothing more comes for now
+            waiting_release(watcher, source, UINT64_MAX);
     }
 }
 

@@ -10,19 +10,25 @@
 
 struct lp_cmd;
 
-enum { LP_WATCHED_RECENT = 8, LP_WATCHED_TEXT = 240 };
+enum { LP_WATCHED_RECENT = 16, LP_WATCHED_TEXT = 240 };
 
 struct lp_watched { // one source of lines; {0} is ready for use
     const char *name;
     enum lp_log_format format; // AUTO while it is not known
     struct lp_str held;        // lines before it is known; of a journal: the entry being read
     size_t held_lines;
-    int64_t held_since_ms;
+    int64_t held_since_ms, line_ms; // line_ms: when the last one came
     uint64_t line;
     struct lp_watched_line { // the last ones, for showing
         uint64_t number;
         char text[LP_WATCHED_TEXT];
     } recent[LP_WATCHED_RECENT];
+    // Alarms of MISSING wait until what is around them was judged: a line that does not belong
+    // makes others look missing nearby.
+    struct lp_log_verdict waiting[LP_LOG_WINDOW + 1];
+    size_t waiting_count;
+    uint64_t alarm_line; // the latest alarm of UNEXPECTED, and what it scored
+    int64_t alarm_score;
 };
 
 struct lp_watcher {

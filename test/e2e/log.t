@@ -142,6 +142,29 @@ cmp -s live.model kept.model; is $? 1 "what was seen is learnt"
     timeout 20 "$LIMPET" log watch -m live.model --bits 15 - >told 2>/dev/null; is $? 0 "standard input: ends with it"
 like "$(cat told)" 'wall failure' "and is judged whole"
 
+# The journal, by a stand-in for journalctl that writes its export form: a journal may not run here.
+mkdir bin
+cat >bin/journalctl <<'S'
+#!/bin/bash
+[ "$*" = "-o export -f -n 0" ] || exit 9
+e() { printf '__CURSOR=s=%s\nSYSLOG_IDENTIFIER=%s\nPRIORITY=6\nMESSAGE=%s\n\n' $RANDOM "$1" "$2"; }
+r() { local i; for ((i = 0; i < $1; i++)); do e sshd "session opened $i"; e app "work $i"; e sshd "session closed $i"; done; }
+r 400; e kernel "disk on fire"; r 10
+exec sleep 1000
+S
+chmod +x bin/journalctl
+PATH=$work/bin:$PATH "$LIMPET" log watch --journal -m journal.model -o json >told 2>/dev/null &
+watcher=$!
+within 10 told 'disk on fire'; ok $? "the journal is followed"
+child=$(pgrep -P $watcher)
+kill -TERM $watcher; wait $watcher; is $? 0 "until SIGTERM"; watcher=
+is "$(jq -r '[.source, .tag, .text] | join(" ")' told)" "journal kernel disk on fire" "what follows an odd line is not called missing"
+ok "$([ -n "$child" ] && ! [ -e "/proc/$child" ]; echo $?)" "journalctl ends with it"
+ok "$(test -s journal.model; echo $?)" "and the model is there"
+printf '#!/bin/sh\nexit 3\n' >bin/journalctl
+PATH=$work/bin:$PATH timeout 10 "$LIMPET" log watch --journal >/dev/null 2>"$work/err"; is $? 1 "a journal that cannot be read is a failure"
+like "$(cat "$work/err")" 'journalctl ended with 3' "and said"
+
 # The output of nodes.
 cat >limpet.yaml <<'Y'
 name: talk
