@@ -154,23 +154,27 @@ static bool is_over(struct lp_state *s, const struct lp_fault_inside *fault)
     return !is_instant && s->now_ms >= fault->row.until_ms;
 }
 
+struct lp_action lp_fault_action(const struct lp_fault_row *row, uint32_t id)
+{
+    return (struct lp_action){.infra = row->infra,
+                              .service = row->service,
+                              .node = row->node,
+                              .app = row->app,
+                              .host = LP_NONE,
+                              .image = LP_NONE,
+                              .fault = id,
+                              .incarnation = row->incarnation,
+                              .run = row->run,
+                              .revision = row->number};
+}
+
 static void give(struct lp_state *s, uint32_t id, enum lp_action_kind kind,
                  struct lp_because because, struct lp_planner *planner)
 {
     struct lp_fault_inside *fault = lp_fault_get(s, id);
-    const struct lp_fault_row *row = &fault->row;
-    struct lp_action action = {.kind = kind,
-                               .infra = row->infra,
-                               .service = row->service,
-                               .node = row->node,
-                               .app = row->app,
-                               .host = LP_NONE,
-                               .image = LP_NONE,
-                               .fault = id,
-                               .incarnation = row->incarnation,
-                               .run = row->run,
-                               .revision = row->number,
-                               .because = because};
+    struct lp_action action = lp_fault_action(&fault->row, id);
+    action.kind = kind;
+    action.because = because;
     if (fault->order.kind != (uint8_t)kind)
         lp_order_clear(&fault->order);
     lp_order_give(s, &fault->order, planner, &action);

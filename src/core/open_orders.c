@@ -1,7 +1,7 @@
 // What was ordered and not answered yet.
 #include "core/open_orders.h"
 
-#include "core/tables.h"
+#include "core/phases.h"
 
 struct walk {
     struct lp_state *state;
@@ -85,4 +85,8 @@ void lp_open_orders_visit(struct lp_state *state,
     }
     for (uint32_t i = 0; i < state->limits.nodes; i++)
         node_tell(&walk, i);
+    for (uint32_t i = 0; i < LP_FAULTS_MAX; i++) {
+        const struct lp_fault_inside *fault = lp_fault_get(state, i);
+        slot_tell(&walk, &fault->order, lp_fault_action(&fault->row, i));
+    }
 }

@@ -244,10 +244,7 @@ static void unknown_tell(struct lp_crun *crun, const struct lp_action *action)
     bool is_removal = action->kind == LP_ACTION_REMOVE_NODE;
     struct lp_event *event =
         lp_crun_put(crun, NULL, is_removal ? LP_EVENT_NODE_GONE : LP_EVENT_NODE_DEAD, NULL);
-    event->infra = action->infra;
-    event->service = action->service;
-    event->node = action->node;
-    event->incarnation = action->incarnation;
+    lp_event_reply(event, event->kind, action);
     event->status = is_removal ? 0 : LIFE_KILLED;
 }
 

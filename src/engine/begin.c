@@ -34,17 +34,7 @@ static void put_failure(struct lp_engine *engine, const struct lp_action *action
     if (kind == LP_EVENT_NONE)
         return;
     struct lp_event event;
-    lp_event_init(&event, kind);
-    event.infra = action->infra;
-    event.service = action->service;
-    event.node = action->node;
-    event.app = action->app;
-    event.image = action->image;
-    event.incarnation = action->incarnation;
-    event.run = action->run;
-    event.fault = action->fault;
-    if (kind == LP_EVENT_FAULT_FAILED)
-        event.revision = action->revision;
+    lp_event_reply(&event, kind, action);
     event.text = err->text;
     lp_engine_put(engine, &event);
 }

@@ -40,15 +40,7 @@ static void reply_add(struct lp_foresight *world, const struct lp_action *action
             lp_heap_grow(world->replies, world->reply_capacity, sizeof(*world->replies));
     }
     struct lp_event *event = &world->replies[world->reply_count++];
-    lp_event_init(event, kind);
-    event->infra = action->infra;
-    event->service = action->service;
-    event->node = action->node;
-    event->app = action->app;
-    event->image = action->image;
-    event->incarnation = action->incarnation;
-    event->run = action->run;
-    event->revision = action->revision;
+    lp_event_reply(event, kind, action);
     event->is_ok = true;
 }
 

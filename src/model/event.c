@@ -299,6 +299,20 @@ int lp_event_parse(const char *json, size_t bytes, struct lp_arena *arena,
     return 0;
 }
 
+void lp_event_reply(struct lp_event *event, enum lp_event_kind kind, const struct lp_action *action)
+{
+    lp_event_init(event, kind);
+    event->infra = action->infra;
+    event->service = action->service;
+    event->node = action->node;
+    event->app = action->app;
+    event->image = action->image;
+    event->incarnation = action->incarnation;
+    event->run = action->run;
+    event->fault = action->fault;
+    event->revision = action->revision;
+}
+
 enum lp_event_kind lp_event_of_success(enum lp_action_kind action)
 {
     static const enum lp_event_kind replies[LP_ACTION_KINDS] = {

@@ -92,6 +92,9 @@ struct lp_event {
 
 // All ids LP_NONE, the rest zero.
 void lp_event_init(struct lp_event *event, enum lp_event_kind kind);
+// An event about what an action is about: all its ids, its incarnation, run and revision.
+void lp_event_reply(struct lp_event *event, enum lp_event_kind kind,
+                    const struct lp_action *action);
 // The event that tells of an action's success; LP_EVENT_NONE: it has no reply.
 enum lp_event_kind lp_event_of_success(enum lp_action_kind action);
 const char *lp_event_word(enum lp_event_kind kind); // "node-up", ...

@@ -15,15 +15,7 @@ static struct lp_world_fault *find(struct lp_world *world, uint64_t number)
 static void tell(struct lp_world *world, const struct lp_action *action, enum lp_event_kind kind)
 {
     struct lp_event event;
-    lp_event_init(&event, kind);
-    event.infra = action->infra;
-    event.service = action->service;
-    event.node = action->node;
-    event.app = action->app;
-    event.incarnation = action->incarnation;
-    event.run = action->run;
-    event.fault = action->fault;
-    event.revision = action->revision;
+    lp_event_reply(&event, kind, action);
     lp_world_tell(world, &event, true);
 }
 

@@ -35,14 +35,7 @@ static void put(struct world *world, enum lp_event_kind kind, const struct lp_ac
 {
     assert_true(world->count < REPLIES);
     struct lp_event *event = &world->replies[world->count++];
-    lp_event_init(event, kind);
-    event->infra = action->infra;
-    event->node = action->node;
-    event->app = action->app;
-    event->image = action->image;
-    event->incarnation = action->incarnation;
-    event->run = action->run;
-    event->revision = action->revision;
+    lp_event_reply(event, kind, action);
     event->is_ok = true;
 }
 

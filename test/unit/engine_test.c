@@ -12,6 +12,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "engine/engine.h"
+#include "engine/foresee.h"
 #include "engine/story.h"
 
 // The store: records in an array that outlives engines.
@@ -152,15 +153,7 @@ static int hand_begin(void *self, const struct lp_order *order, struct lp_err *e
         return 0;
     assert_true(hand.reply_count < 256);
     struct lp_event *event = &hand.replies[hand.reply_count++];
-    lp_event_init(event, reply);
-    event->infra = action->infra;
-    event->node = action->node;
-    event->app = action->app;
-    event->image = action->image;
-    event->incarnation = action->incarnation;
-    event->run = action->run;
-    event->fault = action->fault;
-    event->revision = action->revision;
+    lp_event_reply(event, reply, action);
     event->status = action->kind == LP_ACTION_KILL_APP ? 256 + 9 : 0;
     if (action->kind == LP_ACTION_INJECT_FAULT) { // kill: and so it ended
         struct lp_event *end = &hand.replies[hand.reply_count++];
@@ -374,6 +367,7 @@ static void foresight_answers_what_is_out(void **state)
 {
     struct world *world = *state;
     struct lp_err err;
+    LP_OWNS_STR struct lp_str answer = {0};
     assert_int_equal(apply(world->engine, 2, "see", &err), 0);
     for (int i = 0; i < 60; i++) { // at each moment of coming up
         LP_OWNS_STR struct lp_str text = {0};
@@ -385,6 +379,15 @@ static void foresight_answers_what_is_out(void **state)
         assert_int_equal(lp_engine_tick(world->engine, &err), 0);
         now_ms += 10;
     }
+    settle(world->engine);
+    struct lp_fault_ask ask = {.infra = "demo", .target = "db-1", .fault = "kill"};
+    assert_int_equal(lp_request_fault(world->engine, &ask, &answer, &err), 0);
+    struct lp_foresight foresight;
+    assert_int_equal(lp_foresee_begin(world->engine, &foresight, &err), 0);
+    assert_true(lp_state_fault(lp_engine_state(foresight.engine), 0)->is_used);
+    assert_int_equal(lp_engine_tick(foresight.engine, &err), 0);
+    assert_false(lp_state_fault(lp_engine_state(foresight.engine), 0)->is_used);
+    lp_foresee_end(&foresight);
     settle(world->engine);
 }
 

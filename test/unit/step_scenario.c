@@ -206,16 +206,7 @@ static int obey_one(struct scenario *sc)
     struct lp_action action = sc->todo[0];
     memmove(sc->todo, sc->todo + 1, --sc->todo_count * sizeof(sc->todo[0]));
     struct lp_event event;
-    lp_event_init(&event, answer_of(sc, &action));
-    event.infra = action.infra;
-    event.service = action.service;
-    event.node = action.node;
-    event.app = action.app;
-    event.image = action.image;
-    event.fault = action.fault;
-    event.incarnation = action.incarnation;
-    event.run = action.run;
-    event.revision = action.revision;
+    lp_event_reply(&event, answer_of(sc, &action), &action);
     event.is_ok = true;
     event.status = action.kind == LP_ACTION_KILL_APP ? 256 + 9 : 0;
     return step(sc, &event);
