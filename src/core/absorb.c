@@ -176,6 +176,7 @@ static void app_started(struct lp_state *s, const struct lp_event *event)
     app->started_ms = s->now_ms;
     app->ready_ms = 0;
     app->fails = 0;
+    app->suspected_s = 0;
     app->watched_as = LP_WATCH_NONE;
     lp_app_phase_set(s, event->node, event->app, LP_APP_RUNNING);
     if (event->app >= lp_service_get(s, node->row.service)->app_want_count)
@@ -200,7 +201,9 @@ static void app_ended(struct lp_state *s, const struct lp_event *event)
     enum lp_reason reason = event->is_oom                        ? LP_REASON_OOM
                             : event->kind == LP_EVENT_APP_FAILED ? LP_REASON_APP_START_FAILED
                                                                  : LP_REASON_APP_EXITED;
-    if (app->row.phase != LP_APP_STOPPING || because.reason != LP_REASON_APP_HUNG)
+    bool was_silent =
+        because.reason == LP_REASON_APP_HUNG || because.reason == LP_REASON_APP_SUSPECTED;
+    if (app->row.phase != LP_APP_STOPPING || !was_silent)
         because = lp_because_of(s, reason, (uint32_t)event->status);
     lp_order_clear(&app->order);
     app->row.run = event->run;
@@ -225,9 +228,13 @@ static void app_event(struct lp_state *s, const struct lp_event *event)
         return;
     if (event->kind == LP_EVENT_APP_STARTED)
         app_started(s, event);
-    else if (event->kind == LP_EVENT_READING) {
-        if (event->run == lp_app_get(s, node, event->app)->row.run)
+    else if (event->kind == LP_EVENT_READING || event->kind == LP_EVENT_SUSPICION) {
+        if (event->run != lp_app_get(s, node, event->app)->row.run)
+            return;
+        if (event->kind == LP_EVENT_READING)
             lp_detect_reading(s, event->node, event->app, event->is_ok);
+        else
+            lp_detect_suspicion(s, event->node, event->app);
     } else
         app_ended(s, event);
     lp_node_touch(s, event->node);
@@ -436,6 +443,7 @@ void lp_absorb(struct lp_state *s, const struct lp_event *event)
     case LP_EVENT_APP_EXITED:
     case LP_EVENT_APP_FAILED:
     case LP_EVENT_READING:
+    case LP_EVENT_SUSPICION:
         app_event(s, event);
         break;
     default:

@@ -78,17 +78,23 @@ static void active(struct lp_state *s, const struct lp_event *event)
         row_free(s, event->fault);
 }
 
-// One that was in effect and cannot be had in the node's new life yet is tried again.
+// One that was in effect and cannot be had in the node's new life yet is tried again. Another is
+// undone all the same: an order of which nothing was heard may have done it before.
 static void failed(struct lp_state *s, const struct lp_event *event)
 {
     struct lp_fault_inside *fault = lp_fault_get(s, event->fault);
     if (fault->row.phase != LP_FAULT_INJECTING)
         return;
-    if (!fault->row.active_ms) {
+    if (fault->row.spec.flags & LP_FAULT_IS_INSTANT) {
         row_free(s, event->fault);
         return;
     }
     lp_order_clear(&fault->order);
+    if (!fault->row.active_ms) {
+        fault->is_failed = true;
+        fault->row.phase = LP_FAULT_HEALING;
+        return;
+    }
     fault->row.phase = LP_FAULT_ASKED;
     fault->next_try_ms = s->now_ms + RETRY_MS;
 }
@@ -187,9 +193,11 @@ static void heal(struct lp_state *s, uint32_t id, struct lp_planner *planner)
     if (is_out && !lp_order_is_due(s, &fault->order))
         return;
     bool is_asked = fault->is_heal_asked || s->are_faults_locked;
+    enum lp_reason reason = fault->is_failed ? LP_REASON_FAULT_FAILED
+                            : is_asked       ? LP_REASON_ASKED
+                                             : LP_REASON_FAULT_OVER;
     fault->row.phase = LP_FAULT_HEALING;
-    give(s, id, LP_ACTION_HEAL_FAULT,
-         lp_because_of(s, is_asked ? LP_REASON_ASKED : LP_REASON_FAULT_OVER, 0), planner);
+    give(s, id, LP_ACTION_HEAL_FAULT, lp_because_of(s, reason, 0), planner);
 }
 
 // Is there something that it could be injected into? Fills which life and run.

@@ -20,6 +20,7 @@ void lp_absorb_want(struct lp_state *s, const struct lp_event *event);
 
 // detect.c: of one node that is up.
 void lp_detect_reading(struct lp_state *s, uint32_t node, uint32_t app, bool is_ok);
+void lp_detect_suspicion(struct lp_state *s, uint32_t node, uint32_t app);
 bool lp_detect_is_mute(const struct lp_state *s, const struct lp_node_inside *node);
 
 // diagnose.c: a fault came to light; it counts against the brake. Or only a sensor says so: that

@@ -120,11 +120,15 @@ static void alive(struct lp_state *s, uint32_t id, uint32_t app_id, struct lp_pl
         return;
     }
     if (app->row.phase == LP_APP_SUSPECT) {
+        uint8_t retries = lp_want_get(s, node->row.service, app_id)->want.retries;
         lp_diagnose_silence(s, id);
         if (lp_diagnose_may_repair(s, id, &wait_until_ms) &&
             lp_diagnose_may_trust_sensors(s, id, &wait_until_ms))
             stop(s, id, app_id, LP_ACTION_KILL_APP,
-                 lp_because_of(s, LP_REASON_APP_HUNG, app->fails), planner);
+                 lp_because_of(s,
+                               app->fails < retries ? LP_REASON_APP_SUSPECTED : LP_REASON_APP_HUNG,
+                               app->fails),
+                 planner);
         else
             lp_planner_wait(planner, wait_until_ms);
         return;

@@ -243,6 +243,13 @@ const struct lp_app_row *lp_state_app(const struct lp_state *state, uint32_t nod
     return app < row->app_count ? &lp_app_get(inside(state), row, app)->row : &idle;
 }
 
+int64_t lp_state_app_suspected_ms(const struct lp_state *state, uint32_t node, uint32_t app)
+{
+    const struct lp_node_inside *row = lp_node_get(inside(state), node);
+    return app < row->app_count ? lp_app_get(inside(state), row, app)->suspected_s * INT64_C(1000)
+                                : 0;
+}
+
 const struct lp_app_want *lp_state_app_want(const struct lp_state *state, uint32_t service,
                                             uint32_t app)
 {

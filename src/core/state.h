@@ -121,6 +121,8 @@ const struct lp_infra_row *lp_state_infra(const struct lp_state *state, uint32_t
 const struct lp_service_row *lp_state_service(const struct lp_state *state, uint32_t service);
 const struct lp_node_row *lp_state_node(const struct lp_state *state, uint32_t node);
 const struct lp_app_row *lp_state_app(const struct lp_state *state, uint32_t node, uint32_t app);
+// When the latest suspicion of its present run came (ms since 1970, whole seconds); 0: none.
+int64_t lp_state_app_suspected_ms(const struct lp_state *state, uint32_t node, uint32_t app);
 const struct lp_app_want *lp_state_app_want(const struct lp_state *state, uint32_t service,
                                             uint32_t app);
 const struct lp_fault_row *lp_state_fault(const struct lp_state *state, uint32_t fault);

@@ -29,7 +29,10 @@ struct lp_app_inside {
     uint8_t fails;      // readings in a row
     uint8_t no_help;    // restarts in this node since it was last ready for a while
     uint32_t attempts;  // failures since it was last good for as long as its window
-    uint32_t next_free; // block allocator
+    union {
+        uint32_t next_free;   // block allocator, while nobody has the row
+        uint32_t suspected_s; // latest suspicion of this run, seconds since 1970; 0: none
+    };
     int64_t started_ms, ready_ms, next_try_ms;
     int64_t watch_due_ms;      // no reading by then: the sensor is ordered again; 0: it has spoken
     struct lp_because because; // of the next start
@@ -119,8 +122,8 @@ struct lp_image_inside {
 
 struct lp_fault_inside { // a fault on purpose (core/faults.c)
     struct lp_fault_row row;
-    bool is_dirty, is_heal_asked;
-    uint8_t unused[6]; // no byte is padding
+    bool is_dirty, is_heal_asked, is_failed;
+    uint8_t unused[5]; // no byte is padding
     int64_t next_try_ms;
     struct lp_order_slot order;
 };

@@ -78,6 +78,7 @@ static const char *const event_forms[LP_EVENT_KINDS] = {
     [LP_EVENT_APP_EXITED] = "%A %S.",
     [LP_EVENT_APP_FAILED] = "%A could not be started: %T.",
     [LP_EVENT_READING] = "The check of %A %?.",
+    [LP_EVENT_SUSPICION] = "A sensor beside its check doubts %A%t.",
 };
 
 static const char *const action_forms[LP_ACTION_KINDS] = {

@@ -40,6 +40,7 @@ enum lp_reason {
     LP_REASON_DEPENDENCY_READY,  // what it waited for is there
     LP_REASON_APP_EXITED,        // the application ended; a = status
     LP_REASON_APP_HUNG,          // alive but a = failures in a row of its check
+    LP_REASON_APP_SUSPECTED,     // the same, fewer of them, as another sensor doubts it, too
     LP_REASON_APP_START_FAILED,  // could not be started
     LP_REASON_OOM,               // killed for lack of memory
     LP_REASON_NODE_DEAD,         // the node ended; a = status
@@ -53,6 +54,7 @@ enum lp_reason {
     LP_REASON_DONE,            // a setup step or job has ended well
     LP_REASON_NODE_VANISHED,   // it was not there any more when the drivers looked
     LP_REASON_FAULT_OVER,      // the time of a fault on purpose is over, or its target is gone
+    LP_REASON_FAULT_FAILED,    // it could not be injected: whatever may be left is undone
     LP_REASONS
 };
 

@@ -47,6 +47,7 @@ static const char *const words[LP_EVENT_KINDS] = {
     [LP_EVENT_APP_EXITED] = "app-exited",
     [LP_EVENT_APP_FAILED] = "app-failed",
     [LP_EVENT_READING] = "reading",
+    [LP_EVENT_SUSPICION] = "suspicion",
 };
 
 #define WANT(key_, type_, member_, ...)                                                  \
@@ -238,6 +239,7 @@ static const uint64_t masks[LP_EVENT_KINDS] = {
     [LP_EVENT_APP_EXITED] = RUNNING | ENDING,
     [LP_EVENT_APP_FAILED] = RUNNING,
     [LP_EVENT_READING] = RUNNING | BIT(IS_OK),
+    [LP_EVENT_SUSPICION] = RUNNING,
 };
 
 void lp_event_init(struct lp_event *event, enum lp_event_kind kind)

@@ -32,7 +32,7 @@ enum lp_event_kind {
     LP_EVENT_HEAL_ASKED,    // fault: undo it now
     LP_EVENT_FAULTS_LOCKED, // .is_ok: all faults are undone and new ones barred, until it is false
     LP_EVENT_FAULT_ACTIVE,  // fault, incarnation, .run: its effect was seen; text says what
-    LP_EVENT_FAULT_FAILED,  // fault: could not be injected, nothing of it is left; text
+    LP_EVENT_FAULT_FAILED,  // fault: could not be injected; text. It is healed all the same
     LP_EVENT_FAULT_HEALED,  // fault: undone, nothing of it is left
     // Hosts. Host 0 is this machine.
     LP_EVENT_HOST_UP,   // host, .host
@@ -58,6 +58,9 @@ enum lp_event_kind {
     LP_EVENT_APP_FAILED,  // node, app, incarnation, .run: could not be started; text
     // Sensors. Sent when the answer differs from the one before, and for every failure.
     LP_EVENT_READING, // node, app, incarnation, .run, .is_ok; text says what was seen
+    // What a sensor beside the checks holds against an application (its log, say): a doubt, never
+    // a fault by itself. Node, app, incarnation, .run; text says what was odd.
+    LP_EVENT_SUSPICION,
     LP_EVENT_KINDS
 };
 

@@ -26,6 +26,7 @@ static void faults_choose(struct lp_world *world)
     faults->daemon_dies = dose(world, 60);
     faults->image_fails = dose(world, 800);
     faults->network_fails = dose(world, 800);
+    faults->log_doubts = dose(world, 300);
     faults->break_every_ms = dose(world, 1) ? lp_world_between(world, 500, 120000) : 0;
     // When everything is quiet, a little of something.
     if (!faults->break_every_ms && lp_world_chance(world, 500))

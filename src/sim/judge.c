@@ -79,9 +79,26 @@ static void judge_order_of_start(struct lp_world *world, const struct lp_order *
     }
 }
 
-static bool is_repair(uint8_t reason)
+static bool is_silence(uint32_t reason)
 {
-    return reason == LP_REASON_APP_EXITED || reason == LP_REASON_APP_HUNG ||
+    return reason == LP_REASON_APP_HUNG || reason == LP_REASON_APP_SUSPECTED;
+}
+
+// A suspicion is never a fault by itself: the application's own check must have failed, too.
+static void judge_doubt(struct lp_world *world, const struct lp_action *action)
+{
+    const struct lp_life *life = lp_world_find_life(world, action->node, action->incarnation);
+    if (!life || action->app >= life->app_count || !is_silence(action->because.reason))
+        return;
+    if (life->apps[action->app].doubted_run != action->run)
+        lp_world_accuse(world, "law 4 (suspicion)",
+                        "%s/%s app %u is killed as silent, and no check of it ever failed",
+                        life->infra_name, life->name, action->app);
+}
+
+static bool is_repair(uint32_t reason)
+{
+    return reason == LP_REASON_APP_EXITED || is_silence(reason) ||
            reason == LP_REASON_APP_START_FAILED || reason == LP_REASON_OOM;
 }
 
@@ -146,6 +163,8 @@ void lp_judge_order(struct lp_world *world, const struct lp_order *order)
     }
     if (order->action.kind == LP_ACTION_START_APP)
         judge_budget(world, order);
+    if (order->action.kind == LP_ACTION_KILL_APP)
+        judge_doubt(world, &order->action);
     if (order->action.kind == LP_ACTION_REMOVE_NETWORK)
         judge_network(world, &order->action);
 }

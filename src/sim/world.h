@@ -27,7 +27,7 @@ enum {
 // Which fault is on, and how strongly: chances in permille, delays in milliseconds.
 struct lp_faults {
     uint32_t reply_lost, reply_twice, late_ms;
-    uint32_t sensor_lies, start_fails, app_start_fails, app_fails_early, order_refused;
+    uint32_t log_doubts, sensor_lies, start_fails, app_start_fails, app_fails_early, order_refused;
     uint32_t slow_ms;     // added to starts and stops
     uint32_t disk_full;   // an append is refused
     uint32_t daemon_dies; // at a write or between two orders
@@ -42,6 +42,7 @@ struct lp_world_app {
     bool is_setup, is_done_mark, is_hung, is_oom, has_check;
     bool is_watched, has_reading, last_reading;
     uint32_t run, watch_run, interval_ms;
+    uint32_t doubted_run; // of which a bad reading was told
     uint32_t failures;
     int32_t status;
     uint64_t serial;        // of this run

@@ -166,6 +166,19 @@ static void app_stop(struct lp_world *world, const struct lp_order *order,
 
 // Sensors.
 
+// What watches the log may doubt what is well; of what hangs it tells more often.
+static void log_speaks(struct lp_world *world, const struct lp_life *life,
+                       const struct lp_happening *this)
+{
+    const struct lp_world_app *app = &life->apps[this->app];
+    uint32_t permille = world->faults.log_doubts;
+    if (!lp_world_chance(world, app->is_hung ? permille * 3 : permille))
+        return;
+    struct lp_event event = event_of(LP_EVENT_SUSPICION, life, this->node, this->app);
+    event.run = app->watch_run;
+    lp_world_tell(world, &event, false);
+}
+
 static void sensor_checks(struct lp_world *world, const struct lp_happening *this)
 {
     struct lp_life *life = lp_world_find_life(world, this->node, this->incarnation);
@@ -186,6 +199,9 @@ static void sensor_checks(struct lp_world *world, const struct lp_happening *thi
         event.is_ok = is_ok;
         lp_world_tell(world, &event, false);
     }
+    if (!is_ok)
+        app->doubted_run = app->watch_run;
+    log_speaks(world, life, this);
     app->has_reading = true;
     app->last_reading = is_ok;
     lp_world_later(world, app->interval_ms ? app->interval_ms : 30000, *this);
