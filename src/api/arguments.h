@@ -7,7 +7,7 @@
 #include "base/arena.h"
 
 struct lp_api_arguments { // NULL, 0, false: not given
-    const char *infrastructure, *node, *service, *target, *condition;
+    const char *infrastructure, *node, *service, *target, *condition, *because;
     const char *fault, *duration, *select;
     const char *descriptor; // canonical text
     size_t descriptor_bytes;

@@ -119,6 +119,15 @@ static int restart_post(struct lp_api *api, const struct lp_api_arguments *argum
     return accepted(api, answer);
 }
 
+static int suspicions_post(struct lp_api *api, const struct lp_api_arguments *arguments,
+                           struct lp_api_answer *answer, struct lp_err *err)
+{
+    if (lp_request_suspicion(api->engine, arguments->infrastructure, arguments->target,
+                             arguments->because, err) < 0)
+        return err->code;
+    return accepted(api, answer);
+}
+
 static int faults_get(struct lp_api *api, const struct lp_api_arguments *arguments,
                       struct lp_api_answer *answer, struct lp_err *err)
 {
@@ -224,6 +233,11 @@ static const struct lp_api_field restart_body[] = {
     {"infrastructure", LP_API_TEXT, true, AT(infrastructure), 0},
     {"target", LP_API_TEXT, true, AT(target), 0},
     {0}};
+static const struct lp_api_field suspicion_body[] = {
+    {"infrastructure", LP_API_TEXT, true, AT(infrastructure), 0},
+    {"target", LP_API_TEXT, true, AT(target), 0},
+    {"because", LP_API_TEXT, true, AT(because), 0},
+    {0}};
 static const struct lp_api_field fault_body[] = {
     {"infrastructure", LP_API_TEXT, false, AT(infrastructure), 0},
     {"target", LP_API_TEXT, true, AT(target), 0},
@@ -254,6 +268,7 @@ static const struct route routes[] = {
     {"GET", "/v1/services", infra_query, NULL, SMALL, services_get},
     {"POST", "/v1/services/scale", NULL, scale_body, SMALL, scale_post},
     {"POST", "/v1/restart", NULL, restart_body, SMALL, restart_post},
+    {"POST", "/v1/suspicions", NULL, suspicion_body, SMALL, suspicions_post},
     {"GET", "/v1/faults", infra_query, NULL, SMALL, faults_get},
     {"POST", "/v1/faults", NULL, fault_body, SMALL, faults_post},
     {"POST", "/v1/faults/heal", NULL, heal_body, SMALL, heal_post},

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cmd/log_parts.h"
+#include "cmd/log_sensor.h"
 #include "cmd/log_watched.h"
 #include "cmd/node_find.h"
 #include "cmd/table.h"
@@ -249,6 +250,11 @@ LP_MUST_CHECK static int options_take(struct watch *watch)
         lp_log_number(cmd, "learn", 0, LINES_MAX, LEARN_LINES, &learn, &cmd->err) < 0 ||
         lp_log_number(cmd, "decay", 1000, LINES_MAX, DECAY_LINES, &decay, &cmd->err) < 0)
         return cmd->err.code;
+    if (lp_option_is_given(cmd, "sensor") && !cmd->infra)
+        return lp_err_set(&cmd->err, LP_EINPUT, "--sensor is for the nodes of --infra NAME");
+    if (lp_option_is_given(cmd, "sensor") &&
+        lp_log_sensor_open(cmd, &watcher->sensor, &cmd->err) < 0)
+        return cmd->err.code;
     watcher->learn = (uint64_t)learn;
     watcher->decay = (uint64_t)decay;
     return 0;
@@ -290,6 +296,7 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
 static const struct lp_option options[] = {
     {"model", 'm', "MODEL", "begin with this model and keep it there; made when absent"},
     {"journal", 0, NULL, "follow the journal of systemd (journalctl)"},
+    {"sensor", 0, NULL, "with --infra: hand anomalies to the daemon, to confirm failing checks"},
     {"from-start", 0, NULL, "judge what is there already, too"},
     {"bits", 0, "B", "alarm from B bits on (default 22, less below 4,000 lines learnt)"},
     {"learn", 0, "N", "say nothing before N lines are learnt (default 1000)"},

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/own.h"
 #include "cmd/log_parts.h"
+#include "cmd/log_sensor.h"
 #include "cmd/table.h"
 
 enum {
@@ -32,6 +33,11 @@ static void verdict_print(struct lp_watcher *watcher, const struct lp_watched *s
     LP_OWNS_STR struct lp_str out = {0};
     struct lp_cmd *cmd = watcher->cmd;
     watcher->anomalies++;
+    if (watcher->sensor) {
+        lp_log_explain(states, verdict, &out);
+        lp_log_sensor_tell(watcher->sensor, source->name, lp_str_text(&out));
+        lp_str_clear(&out);
+    }
     if (cmd->is_quiet)
         return;
     if (cmd->is_json) {
@@ -106,7 +112,8 @@ static void verdicts_tell(struct lp_watcher *watcher, struct lp_watched *source,
     }
     waiting_release(watcher, source, unexpected->line);
     // Before its first lines may have been what seems to be missing: nobody looked.
-    bool is_missing = missing->line > LP_LOG_WINDOW && missing->score >= least - MISSING_LESS &&
+    bool is_missing = missing->line > LP_LOG_WINDOW && missing->score > 0 &&
+                      missing->score >= least - MISSING_LESS &&
                       missing->score >= unexpected->score - MISSING_LESS;
     if (is_missing && source->waiting_count < sizeof(source->waiting) / sizeof(*source->waiting))
         source->waiting[source->waiting_count++] = *missing;
@@ -239,6 +246,7 @@ void lp_watcher_tick(struct lp_watcher *watcher, bool is_last)
 void lp_watcher_release(struct lp_watcher *watcher)
 {
     lp_log_stream_close(watcher->stream);
+    lp_log_sensor_close(watcher->sensor);
     for (size_t i = 0; i < watcher->source_count; i++)
         lp_str_release(&watcher->sources[i].held);
     lp_heap_free(watcher->sources);

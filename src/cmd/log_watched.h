@@ -9,6 +9,7 @@
 #include "logs/logs.h"
 
 struct lp_cmd;
+struct lp_log_sensor;
 
 enum { LP_WATCHED_RECENT = 16, LP_WATCHED_TEXT = 240 };
 
@@ -35,6 +36,7 @@ struct lp_watcher {
     struct lp_cmd *cmd;
     struct lp_log_model *model;
     struct lp_log_stream *stream;
+    struct lp_log_sensor *sensor; // NULL: the daemon is told nothing
     enum lp_log_format format; // of --format
     struct lp_watched *sources;
     size_t source_count;

@@ -153,3 +153,29 @@ int lp_request_restart(struct lp_engine *engine, const char *infra, const char *
         return err->code;
     return lp_engine_submit(engine, change.events, change.count, err);
 }
+
+int lp_request_suspicion(struct lp_engine *engine, const char *infra, const char *target,
+                         const char *text, struct lp_err *err)
+{
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    struct lp_event model;
+    struct lp_change change = {0};
+    lp_event_init(&model, LP_EVENT_SUSPICION);
+    if (find_infra(engine, infra, &model.infra, err) < 0 ||
+        target_events(engine, &model, target, &arena, &change, err) < 0)
+        return err->code;
+    if (model.node == LP_NONE || model.app == LP_NONE)
+        return lp_err_set(err, LP_EINPUT, "%s is no application of a node, such as db-1/mariadb",
+                          target);
+    if (strlen(text) > LP_SUSPICION_TEXT_MAX)
+        return lp_err_set(err, LP_EINPUT, "'because' is longer than %d bytes",
+                          LP_SUSPICION_TEXT_MAX);
+    int64_t latest_ms = lp_state_app_suspected_ms(engine->state, model.node, model.app);
+    if (lp_engine_now_ms(engine) - latest_ms < 1000)
+        return 0;
+    struct lp_event *event = &change.events[0];
+    event->incarnation = lp_state_node(engine->state, model.node)->incarnation;
+    event->run = lp_state_app(engine->state, model.node, model.app)->run;
+    event->text = text;
+    return lp_engine_submit(engine, event, 1, err);
+}

@@ -458,6 +458,38 @@ static void why_tells_the_story(void **state)
     assert_int_equal(lp_request_restart(world->engine, "demo", "db-7", &err), LP_ENOTFOUND);
 }
 
+static void a_suspicion_is_told_once_a_second(void **state)
+{
+    struct world *world = *state;
+    struct lp_engine *engine = world->engine;
+    struct lp_err err;
+    LP_OWNS_STR struct lp_str why = {0};
+    assert_int_equal(apply(engine, 1, "see", &err), 0);
+    settle(engine);
+    now_ms += 5000;
+    uint64_t seq = lp_engine_last_seq(engine);
+    assert_int_equal(lp_request_suspicion(engine, "demo", "db-1/db", "a fire", &err), 0);
+    assert_int_equal(lp_engine_last_seq(engine), seq + 1);
+    assert_int_equal(lp_request_suspicion(engine, "demo", "db-1/db", "a flood", &err), 0);
+    assert_int_equal(lp_engine_last_seq(engine), seq + 1);
+    now_ms += 1000;
+    assert_int_equal(lp_request_suspicion(engine, "demo", "db-1/db", "a frost", &err), 0);
+    settle(engine);
+    assert_int_equal(lp_view_why(engine, NULL, "db-1", &why, &err), 0);
+    assert_has(&why, "A sensor beside its check doubts db in db-1: a fire.");
+    assert_has(&why, "doubts db in db-1: a frost.");
+    assert_null(strstr(lp_str_text(&why), "a flood"));
+    assert_null(strstr(lp_str_text(&why), "Limpet kills"));
+    assert_int_equal(lp_request_suspicion(engine, "demo", "db-1", "x", &err), LP_EINPUT);
+    assert_int_equal(lp_request_suspicion(engine, "demo", "db/db", "x", &err), LP_EINPUT);
+    assert_int_equal(lp_request_suspicion(engine, "demo", "db-7/db", "x", &err), LP_ENOTFOUND);
+    LP_OWNS_STR struct lp_str endless = {0};
+    for (int i = 0; i <= LP_SUSPICION_TEXT_MAX; i++)
+        lp_str_add_char(&endless, 'x');
+    assert_int_equal(lp_request_suspicion(engine, "demo", "db-1/db", lp_str_text(&endless), &err),
+                     LP_EINPUT);
+}
+
 static void down_leaves_nothing(void **state)
 {
     struct world *world = *state;
@@ -485,6 +517,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_refuses_and_loses_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_restart_knows_what_was_wanted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(why_tells_the_story, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_suspicion_is_told_once_a_second, set_up, tear_down),
         cmocka_unit_test_setup_teardown(down_leaves_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
