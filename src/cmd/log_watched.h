@@ -37,7 +37,7 @@ struct lp_watcher {
     struct lp_log_model *model;
     struct lp_log_stream *stream;
     struct lp_log_sensor *sensor; // NULL: the daemon is told nothing
-    enum lp_log_format format; // of --format
+    enum lp_log_format format;    // of --format
     struct lp_watched *sources;
     size_t source_count;
     struct lp_log_lines lines; // scratch

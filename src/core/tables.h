@@ -26,9 +26,9 @@ struct lp_app_inside {
     struct lp_app_row row;
     uint8_t watched_as; // enum lp_watch
     bool is_restart_asked, is_ever_ready, is_stop_ours;
-    uint8_t fails;      // readings in a row
-    uint8_t no_help;    // restarts in this node since it was last ready for a while
-    uint32_t attempts;  // failures since it was last good for as long as its window
+    uint8_t fails;     // readings in a row
+    uint8_t no_help;   // restarts in this node since it was last ready for a while
+    uint32_t attempts; // failures since it was last good for as long as its window
     union {
         uint32_t next_free;   // block allocator, while nobody has the row
         uint32_t suspected_s; // latest suspicion of this run, seconds since 1970; 0: none
