@@ -117,3 +117,18 @@ int lp_fd_nonblocking(int fd, struct lp_err *err)
         return lp_err_set(err, LP_EIO, "fcntl: %s", strerror(errno));
     return 0;
 }
+
+int lp_program_path(char *ret_path, size_t bytes, struct lp_err *err)
+{
+    ssize_t count = readlink("/proc/self/exe", ret_path, bytes - 1);
+    if (count < 0)
+        return lp_err_set(err, LP_EIO, "/proc/self/exe: %s", strerror(errno));
+    ret_path[count] = '\0';
+    return 0;
+}
+
+void lp_program_again(char *ret_path, size_t bytes)
+{
+    if (lp_program_path(ret_path, bytes, NULL) < 0 || access(ret_path, X_OK) < 0)
+        (void)snprintf(ret_path, bytes, "/proc/self/exe"); // still there under its handle
+}

@@ -20,6 +20,10 @@ LP_MUST_CHECK int lp_dir_make(const char *path, mode_t mode, struct lp_err *err)
 // Remove the tree; absent is fine. Does not follow links and does not cross into other mounts.
 LP_MUST_CHECK int lp_dir_remove(const char *path, struct lp_err *err);
 bool lp_path_exists(const char *path);
+// Where this program's file lies; after an upgrade the kernel says where it lay, and " (deleted)".
+LP_MUST_CHECK int lp_program_path(char *ret_path, size_t bytes, struct lp_err *err);
+// What a child executes to be this very program, also when its file was replaced meanwhile.
+void lp_program_again(char *ret_path, size_t bytes);
 // write(2) until all is written, restarting after signals.
 LP_MUST_CHECK int lp_fd_write(int fd, const void *bytes, size_t count, struct lp_err *err);
 LP_MUST_CHECK int lp_fd_nonblocking(int fd, struct lp_err *err);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "base/file.h"
 #include "base/own.h"
 #include "base/spelling.h"
 #include "base/str.h"
@@ -147,10 +148,9 @@ int main(int argc, char **argv)
 {
     LP_OWNS_ARENA struct lp_arena arena = {0};
     const char *no_color = getenv("NO_COLOR");
-    char program[4096] = "limpet";
-    ssize_t bytes = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    if (bytes > 0)
-        program[bytes] = '\0';
+    char program[4096];
+    if (lp_program_path(program, sizeof(program), NULL) < 0)
+        (void)snprintf(program, sizeof(program), "limpet");
     struct lp_cmd cmd = {.arena = &arena, .program = program};
     cmd.is_terminal = isatty(STDOUT_FILENO);
     cmd.has_color = cmd.is_terminal && !(no_color && no_color[0]);

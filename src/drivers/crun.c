@@ -245,10 +245,8 @@ static int init_find(char ret_path[512], struct lp_err *err)
                    ? 0
                    : lp_err_set(err, LP_ENOTFOUND, "LIMPET_INIT=%s: %s", given, strerror(errno));
     }
-    ssize_t bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (bytes < 0)
-        return lp_err_set(err, LP_EIO, "/proc/self/exe: %s", strerror(errno));
-    self[bytes] = '\0';
+    if (lp_program_path(self, sizeof(self), err) < 0)
+        return err->code;
     char *slash = strrchr(self, '/');
     for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
         snprintf(ret_path, 512, "%.*s/%s", (int)(slash - self), self, places[i]);

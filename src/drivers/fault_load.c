@@ -149,10 +149,7 @@ static int load_inject(struct lp_faults *faults, struct lp_fault_job *job, struc
     bool is_oom = job->spec.kind == LP_FAULT_OOM;
     if (hog_pid(job)) // of an earlier begin
         return 0;
-    ssize_t bytes = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    if (bytes < 0)
-        return lp_err_set(err, LP_EIO, "/proc/self/exe: %s", strerror(errno));
-    program[bytes] = '\0';
+    lp_program_again(program, sizeof(program));
     if (folder_of(faults, job, folder, sizeof(folder), err) < 0)
         return err->code;
     json_int_t number = json_integer_value(json_object_get(job->undo, "amount"));

@@ -1,7 +1,6 @@
 // Faults of a node's network that need a relay: delay, reorder, duplicate, corrupt. One relay a
 // link (drivers/relay.c). The undo: the relay's death, and the link back under its bridge.
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -75,10 +74,7 @@ LP_MUST_CHECK static int relay_start(struct lp_faults *faults, struct lp_fault_j
     struct lp_place netns = lp_place_netns(&faults->env, job->mark.infra_name);
     struct lp_place link = lp_place_veth(job->mark.node, network);
     struct lp_place bridge = lp_place_bridge(network);
-    ssize_t bytes = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    if (bytes < 0)
-        return lp_err_set(err, LP_EIO, "/proc/self/exe: %s", strerror(errno));
-    program[bytes] = '\0';
+    lp_program_again(program, sizeof(program));
     snprintf(tap, sizeof(tap), "r%xn%u", job->mark.node, network);
     argv[2] = netns.text;
     argv[3] = link.text;

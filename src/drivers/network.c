@@ -524,10 +524,7 @@ static int network_open(const struct lp_driver_env *env, void **ret_self, struct
     driver->env = (struct lp_driver_env){driver->root, driver->root_id};
     driver->epoll_fd = driver->wake_fd = driver->timer_fd = -1;
     driver->inotify_fd = driver->host_fd = -1;
-    ssize_t bytes = readlink("/proc/self/exe", driver->program, sizeof(driver->program) - 1);
-    // A program that was replaced on disk is still there under its handle.
-    if (bytes <= 0 || access(driver->program, X_OK) < 0)
-        (void)snprintf(driver->program, sizeof(driver->program), "/proc/self/exe");
+    lp_program_again(driver->program, sizeof(driver->program));
     code = handles_open(driver, err);
     if (code < 0) {
         network_close(driver);
