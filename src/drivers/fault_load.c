@@ -118,14 +118,7 @@ static int entry_make(void *context, const char **ret_step)
 
 static pid_t hog_pid(const struct lp_fault_job *job)
 {
-    pid_t pid = (pid_t)json_integer_value(json_object_get(job->undo, "hog"));
-    char path[64];
-    LP_OWNS_STR struct lp_str text = {0};
-    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-    // "limpet\0hog\0...", so that a reused pid is never taken for it.
-    bool is_it = pid > 1 && lp_file_read(path, 4096, &text, NULL) == 0 &&
-                 memmem(lp_str_text(&text), text.bytes, "\0hog\0", 5);
-    return is_it ? pid : 0;
+    return lp_fault_worker_pid((pid_t)json_integer_value(json_object_get(job->undo, "hog")), "hog");
 }
 
 // Who is to be killed for lack of memory: the node's applications. "0" takes that back.

@@ -93,5 +93,8 @@ size_t lp_fault_processes(const struct lp_faults *faults, const struct lp_fault_
 // The node's network namespace; the caller closes it. LP_ENOTFOUND as above.
 LP_MUST_CHECK int lp_fault_netns(const struct lp_faults *faults, const struct lp_fault_job *job,
                                  int *ret_fd, struct lp_err *err);
+// The pid when it is a process of this program that runs the verb, else 0: a pid that came to be
+// somebody else's is never taken for ours.
+pid_t lp_fault_worker_pid(pid_t pid, const char *verb);
 char lp_fault_process_state(pid_t pid); // 'R', 'S', 'T', 'Z', ...; 0: gone
 int64_t lp_fault_now_ms(void);

@@ -41,13 +41,7 @@ static int relay_prepare(struct lp_faults *faults, struct lp_fault_job *job, str
 static pid_t relay_pid(const struct lp_fault_job *job, size_t index)
 {
     const json_t *pids = json_object_get(job->undo, "relays");
-    pid_t pid = (pid_t)json_integer_value(json_array_get(pids, index));
-    char path[64];
-    LP_OWNS_STR struct lp_str text = {0};
-    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-    bool is_it = pid > 1 && lp_file_read(path, 64 * 1024, &text, NULL) == 0 &&
-                 memmem(lp_str_text(&text), text.bytes, "\0relay\0", 7);
-    return is_it ? pid : 0;
+    return lp_fault_worker_pid((pid_t)json_integer_value(json_array_get(pids, index)), "relay");
 }
 
 // argv of the relay for the link on network k; texts in numbers.

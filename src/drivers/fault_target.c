@@ -12,7 +12,7 @@
 #include "drivers/fault_parts.h"
 #include "drivers/place.h"
 
-enum { ENVIRON_MAX = 256 * 1024, STAT_MAX = 4096, PIDS_MAX = 4096 };
+enum { ENVIRON_MAX = 256 * 1024, STAT_MAX = 4096, PIDS_MAX = 4096, CMDLINE_MAX = 64 * 1024 };
 
 int lp_fault_node_pid(const struct lp_faults *faults, const struct lp_fault_job *job,
                       pid_t *ret_pid, struct lp_err *err)
@@ -66,6 +66,17 @@ char lp_fault_process_state(pid_t pid)
 {
     struct stat_line line;
     return stat_read(pid, &line) ? line.state : 0;
+}
+
+pid_t lp_fault_worker_pid(pid_t pid, const char *verb)
+{
+    char path[64];
+    LP_OWNS_STR struct lp_str text = {0};
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    if (pid <= 1 || lp_file_read(path, CMDLINE_MAX, &text, NULL) < 0)
+        return 0;
+    size_t program = strlen(lp_str_text(&text)); // "limpet\0hog\0..."
+    return program < text.bytes && strcmp(text.text + program + 1, verb) == 0 ? pid : 0;
 }
 
 // limpet-init writes LIMPET_APP=<name> into the environment of what it starts.
