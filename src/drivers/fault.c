@@ -118,6 +118,16 @@ static void timer_set(struct lp_faults *faults)
 
 // Orders.
 
+static struct lp_fault_job *job_add(struct lp_faults *faults, uint64_t number)
+{
+    struct lp_fault_job *job = lp_heap_take(sizeof(*job));
+    job->number = number;
+    job->undo = json_object();
+    job->next = faults->jobs;
+    faults->jobs = job;
+    return job;
+}
+
 static void job_fill(struct lp_fault_job *job, const struct lp_order *order)
 {
     const struct lp_action *action = &order->action;
@@ -160,14 +170,8 @@ LP_MUST_CHECK static int inject(struct lp_faults *faults, const struct lp_order 
     if (!hand)
         return lp_err_set(err, LP_EUNSUPPORTED, "nothing does the fault %s yet (docs/faults.md)",
                           lp_fault_words[order->fault_spec->kind]);
-    bool is_new = !job;
-    if (is_new) {
-        job = lp_heap_take(sizeof(*job));
-        job->number = order->action.revision;
-        job->undo = json_object();
-        job->next = faults->jobs;
-        faults->jobs = job;
-    }
+    if (!job)
+        job = job_add(faults, order->action.revision);
     job_fill(job, order);
     job->is_adopted = job->is_told = false;
     phase_set(job, LP_FAULT_JOB_INJECTING);
@@ -190,11 +194,7 @@ static void heal(struct lp_faults *faults, const struct lp_order *order)
 {
     struct lp_fault_job *job = find(faults, order->action.revision);
     if (!job) { // nothing of it is in the world: only to be told
-        job = lp_heap_take(sizeof(*job));
-        job->number = order->action.revision;
-        job->undo = json_object();
-        job->next = faults->jobs;
-        faults->jobs = job;
+        job = job_add(faults, order->action.revision);
         job_fill(job, order);
     }
     job->is_adopted = false;
