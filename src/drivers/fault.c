@@ -260,6 +260,9 @@ static int fault_collect(void *self, struct lp_inbox *inbox, struct lp_err *err)
     (void)err;
     struct lp_faults *faults = self;
     uint64_t ticks;
+    // Called at every turn of the engine; the timer is off while there is nothing to look at.
+    if (faults->is_synced && !faults->jobs && lp_children_count(faults->children) == 0)
+        return 0;
     (void)!read(faults->timer_fd, &ticks, sizeof(ticks));
     faults->inbox = inbox;
     lp_children_collect(faults->children, child_ended, faults);
