@@ -124,15 +124,22 @@ LP_MUST_CHECK static int aim_at_name(struct aim *aim, struct lp_err *err)
     return is_of_app ? app_find(aim, slash ? slash + 1 : NULL, err) : 0;
 }
 
+LP_MUST_CHECK static int network_find(struct aim *aim, const char *name, struct lp_err *err)
+{
+    const struct lp_catalog_version *version = aim->engine->catalog.infras[aim->infra].version;
+    aim->spec.network =
+        version ? lp_places_network_index(version->descriptor, name) : (uint32_t)LP_NONE;
+    if (aim->spec.network == LP_NONE)
+        return lp_err_set(err, LP_ENOTFOUND, "there is no network '%s'", name);
+    return 0;
+}
+
 // A network: each node on it, cut or slowed on that network only.
 LP_MUST_CHECK static int aim_at_network(struct aim *aim, const char *network, struct lp_err *err)
 {
     const struct lp_engine *engine = aim->engine;
-    const struct lp_catalog_version *version = engine->catalog.infras[aim->infra].version;
-    aim->spec.network =
-        version ? lp_places_network_index(version->descriptor, network) : (uint32_t)LP_NONE;
-    if (aim->spec.network == LP_NONE)
-        return lp_err_set(err, LP_ENOTFOUND, "there is no network '%s'", network);
+    if (network_find(aim, network, err) < 0)
+        return err->code;
     for (uint32_t s = 0; s < engine->limits.services; s++) {
         const struct lp_service_row *row = lp_state_service(engine->state, s);
         const struct lp_service *service = engine->catalog.services[s].service;
@@ -210,14 +217,7 @@ LP_MUST_CHECK static int names_read(struct aim *aim, struct lp_err *err)
             return lp_err_set(err, LP_ENOTFOUND, "there is no node or service '%s' as a peer",
                               peer);
     }
-    if (network) {
-        const struct lp_catalog_version *version = engine->catalog.infras[aim->infra].version;
-        aim->spec.network =
-            version ? lp_places_network_index(version->descriptor, network) : (uint32_t)LP_NONE;
-        if (aim->spec.network == LP_NONE)
-            return lp_err_set(err, LP_ENOTFOUND, "there is no network '%s'", network);
-    }
-    return 0;
+    return network ? network_find(aim, network, err) : 0;
 }
 
 LP_MUST_CHECK static int may_break(const struct aim *aim, struct lp_err *err)
@@ -258,6 +258,16 @@ static const char *text_of(const struct aim *aim, uint32_t node)
     return lp_arena_text(aim->arena, lp_str_text(&text));
 }
 
+// The answer to a request: which faults it is about, and where the journal tells of it.
+static void add_numbers(const struct lp_engine *engine, const struct lp_event *events, size_t count,
+                        struct lp_str *json)
+{
+    lp_str_add(json, "{\"faults\":[");
+    for (size_t i = 0; i < count; i++)
+        lp_str_printf(json, "%s\"f%llu\"", i ? "," : "", (unsigned long long)events[i].revision);
+    lp_str_printf(json, "],\"journal_seq\":%llu}", (unsigned long long)engine->last_seq);
+}
+
 static uint32_t free_slot(const struct lp_state *state, uint32_t from)
 {
     while (from < LP_FAULTS_MAX && lp_state_fault(state, from)->is_used)
@@ -289,11 +299,7 @@ LP_MUST_CHECK static int submit(struct aim *aim, struct lp_str *ret_json, struct
     }
     if (lp_engine_submit(engine, events, aim->count, err) < 0)
         return err->code;
-    lp_str_add(ret_json, "{\"faults\":[");
-    for (size_t i = 0; i < aim->count; i++)
-        lp_str_printf(ret_json, "%s\"f%llu\"", i ? "," : "",
-                      (unsigned long long)events[i].revision);
-    lp_str_printf(ret_json, "],\"journal_seq\":%llu}", (unsigned long long)engine->last_seq);
+    add_numbers(engine, events, aim->count, ret_json);
     return 0;
 }
 
@@ -369,11 +375,7 @@ int lp_request_heal(struct lp_engine *engine, const char *infra, const char *wha
                           what);
     if (count > 0 && lp_engine_submit(engine, events, count, err) < 0)
         return err->code;
-    lp_str_add(ret_json, "{\"faults\":[");
-    for (size_t i = 0; i < count; i++)
-        lp_str_printf(ret_json, "%s\"f%llu\"", i ? "," : "",
-                      (unsigned long long)events[i].revision);
-    lp_str_printf(ret_json, "],\"journal_seq\":%llu}", (unsigned long long)engine->last_seq);
+    add_numbers(engine, events, count, ret_json);
     return 0;
 }
 
