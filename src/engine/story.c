@@ -107,23 +107,25 @@ struct facts {
     const struct lp_fault_spec *fault_spec; // FAULT_ASKED
 };
 
+static void add_subject(struct lp_str *text, const struct subject *subject, const char *without)
+{
+    if (subject->app[0])
+        lp_str_printf(text, "%s in %s", subject->app, subject->node);
+    else
+        lp_str_add(text, subject->node[0] ? subject->node : without);
+}
+
 static void add_field(struct lp_str *text, char field, const struct facts *facts)
 {
     switch (field) {
     case 'A':
-        if (facts->subject.app[0])
-            lp_str_printf(text, "%s in %s", facts->subject.app, facts->subject.node);
-        else
-            lp_str_add(text, facts->subject.node);
+        add_subject(text, &facts->subject, "");
         break;
     case 'N':
         lp_str_add(text, facts->subject.node[0] ? facts->subject.node : "a node");
         break;
     case 'W': // what a fault is aimed at
-        if (facts->subject.app[0])
-            lp_str_printf(text, "%s in %s", facts->subject.app, facts->subject.node);
-        else
-            lp_str_add(text, facts->subject.node[0] ? facts->subject.node : "this host");
+        add_subject(text, &facts->subject, "this host");
         break;
     case 'F':
         lp_fault_print(facts->fault_spec, text);
