@@ -172,23 +172,29 @@ bool lp_cgroup_has_processes(const struct lp_cgroup_layout *layout, const char *
     return has_any;
 }
 
+// The next process of a cgroup.procs; 0: the end. Its zeros are processes outside our pid
+// namespace and are passed over: kill(2) takes 0 for our own group.
+static pid_t pid_next(const char **rest)
+{
+    while (*rest && **rest) {
+        char *end;
+        long pid = strtol(*rest, &end, 10);
+        if (end == *rest)
+            return 0;
+        *rest = end + (*end == '\n');
+        if (pid > 1)
+            return (pid_t)pid;
+    }
+    return 0;
+}
+
 static void processes_kill(const char *folder, void *context)
 {
     (void)context;
     LP_OWNS_STR struct lp_str text = {0};
-    if (!value_read(folder, "cgroup.procs", &text))
-        return;
-    char *rest = text.text;
-    while (rest && *rest) {
-        char *end;
-        long pid = strtol(rest, &end, 10);
-        if (end == rest)
-            break;
-        // 0: a process outside our pid namespace; never signal our own group.
-        if (pid > 1)
-            kill((pid_t)pid, SIGKILL);
-        rest = end + (*end == '\n');
-    }
+    const char *rest = value_read(folder, "cgroup.procs", &text) ? text.text : NULL;
+    for (pid_t pid = pid_next(&rest); pid; pid = pid_next(&rest))
+        kill(pid, SIGKILL);
 }
 
 void lp_cgroup_freeze(const struct lp_cgroup_layout *layout, const char *path, bool is_frozen)
@@ -223,14 +229,10 @@ static void pids_add(const char *folder, void *context)
 {
     struct pids *pids = context;
     LP_OWNS_STR struct lp_str text = {0};
-    char *rest = value_read(folder, "cgroup.procs", &text) ? text.text : NULL, *end;
-    for (; rest && *rest && pids->count < pids->most; rest = end + (*end == '\n')) {
-        long pid = strtol(rest, &end, 10);
-        if (end == rest)
-            break;
-        if (pid > 1)
-            pids->items[pids->count++] = (pid_t)pid;
-    }
+    const char *rest = value_read(folder, "cgroup.procs", &text) ? text.text : NULL;
+    pid_t pid;
+    while (pids->count < pids->most && (pid = pid_next(&rest)))
+        pids->items[pids->count++] = pid;
 }
 
 size_t lp_cgroup_pids(const struct lp_cgroup_layout *layout, const char *path, pid_t *ret_pids,
