@@ -10,9 +10,7 @@
 int lp_firewall_run(int netns_fd, const char *commands, struct lp_err *err)
 {
     LP_OWNS_FD int home_fd = -1;
-    int code = lp_netns_open_own(&home_fd, err);
-    if (code == 0)
-        code = lp_netns_enter(netns_fd, err);
+    int code = lp_netns_visit(netns_fd, &home_fd, err);
     if (code < 0)
         return code;
     struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);

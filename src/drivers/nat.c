@@ -143,9 +143,7 @@ LP_MUST_CHECK static int forward_access(int host_fd, const char *value, char *re
                                         struct lp_err *err)
 {
     LP_OWNS_FD int home_fd = -1;
-    int code = lp_netns_open_own(&home_fd, err);
-    if (code == 0)
-        code = lp_netns_enter(host_fd, err);
+    int code = lp_netns_visit(host_fd, &home_fd, err);
     if (code < 0)
         return code;
     LP_OWNS_STR struct lp_str text = {0};

@@ -199,9 +199,7 @@ LP_MUST_CHECK static int inside_make(struct lp_network_driver *driver, struct lp
     if (code == 0)
         code = nat_update(driver, row, old, netns_fd, err);
     if (code == 0)
-        code = lp_netns_open_own(&home_fd, err);
-    if (code == 0)
-        code = lp_netns_enter(netns_fd, err);
+        code = lp_netns_visit(netns_fd, &home_fd, err);
     if (code < 0)
         return code;
     code = settings_write(&row->mark, err);

@@ -51,6 +51,17 @@ void lp_netns_leave(int home_fd)
     lp_assert(setns(home_fd, CLONE_NEWNET) == 0);
 }
 
+int lp_netns_visit(int netns_fd, int *ret_home_fd, struct lp_err *err)
+{
+    LP_OWNS_FD int home_fd = -1;
+    int code = lp_netns_open_own(&home_fd, err);
+    if (code == 0)
+        code = lp_netns_enter(netns_fd, err);
+    if (code == 0)
+        *ret_home_fd = lp_fd_take(&home_fd);
+    return code;
+}
+
 // Unshare, pin what was unshared, go home.
 LP_MUST_CHECK static int netns_pin(const char *path, int home_fd, struct lp_err *err)
 {
@@ -127,9 +138,7 @@ int lp_netns_remove(const char *path, struct lp_err *err)
 int lp_netns_socket(int netns_fd, const int kind[3], int *ret_fd, struct lp_err *err)
 {
     LP_OWNS_FD int home_fd = -1;
-    int code = lp_netns_open_own(&home_fd, err);
-    if (code == 0)
-        code = lp_netns_enter(netns_fd, err);
+    int code = lp_netns_visit(netns_fd, &home_fd, err);
     if (code < 0)
         return code;
     int fd = socket(kind[0], kind[1] | SOCK_CLOEXEC, kind[2]);

@@ -19,6 +19,8 @@ LP_MUST_CHECK int lp_netns_open_own(int *ret_fd, struct lp_err *err);
 // reasons other than a bug, so that lp_netns_leave asserts.
 LP_MUST_CHECK int lp_netns_enter(int netns_fd, struct lp_err *err);
 void lp_netns_leave(int home_fd);
+// Both at once for a short visit: *ret_home_fd is for lp_netns_leave, and the caller closes it.
+LP_MUST_CHECK int lp_netns_visit(int netns_fd, int *ret_home_fd, struct lp_err *err);
 // A socket that belongs to the namespace, close-on-exec; the thread is back home afterwards.
 LP_MUST_CHECK int lp_netns_socket(int netns_fd, const int kind[3], int *ret_fd,
                                   struct lp_err *err); // kind: domain, type, protocol
