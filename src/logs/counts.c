@@ -16,7 +16,23 @@ enum {
 
 // ---- pairs
 
-static uint32_t pair_slot(const struct lp_log_pairs *pairs, uint32_t key)
+// A slot's counts, ten bits each; one that has grown wider is the index of its wide ones.
+#define PACKED_WIDE (UINT32_C(1) << 31)
+enum { PACKED_BITS = 10, PACKED_MAX = (1 << PACKED_BITS) - 1 };
+
+static struct lp_log_pair slot_read(const struct lp_log_pairs *pairs,
+                                    const struct lp_log_pair_slot *slot)
+{
+    uint32_t packed = slot->packed;
+    if (packed & PACKED_WIDE) {
+        const struct lp_log_pair_wide *wide = &pairs->wide[packed & ~PACKED_WIDE];
+        return (struct lp_log_pair){slot->key, wide->next, wide->ahead, wide->behind};
+    }
+    return (struct lp_log_pair){slot->key, packed & PACKED_MAX, packed >> PACKED_BITS & PACKED_MAX,
+                                packed >> 2 * PACKED_BITS & PACKED_MAX};
+}
+
+static uint32_t slot_find(const struct lp_log_pairs *pairs, uint32_t key)
 {
     uint32_t mask = pairs->slot_count - 1;
     uint32_t at = (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & mask;
@@ -27,55 +43,120 @@ static uint32_t pair_slot(const struct lp_log_pairs *pairs, uint32_t key)
 
 static void pairs_size(struct lp_log_pairs *pairs, uint32_t slot_count)
 {
-    struct lp_log_pairs old = *pairs;
-    *pairs = (struct lp_log_pairs){.slot_count = slot_count};
-    pairs->slots = lp_heap_take(slot_count * sizeof *pairs->slots);
-    for (uint32_t i = 0; i < slot_count; i++)
-        pairs->slots[i].key = LP_LOG_PAIR_NONE;
-    for (uint32_t i = 0; i < old.slot_count; i++)
-        if (old.slots[i].key != LP_LOG_PAIR_NONE)
-            pairs->slots[pair_slot(pairs, old.slots[i].key)] = old.slots[i];
-    pairs->count = old.count;
-    lp_heap_free(old.slots);
+    struct lp_log_pair_slot *old = pairs->slots;
+    uint32_t old_count = pairs->slot_count;
+    pairs->slot_count = slot_count;
+    pairs->slots = lp_heap_grow(NULL, slot_count, sizeof *pairs->slots);
+    memset(pairs->slots, 0xff, slot_count * sizeof *pairs->slots); // no key
+    for (uint32_t i = 0; i < old_count; i++)
+        if (old[i].key != LP_LOG_PAIR_NONE)
+            pairs->slots[slot_find(pairs, old[i].key)] = old[i];
+    lp_heap_free(old);
 }
 
 void lp_log_pairs_release(struct lp_log_pairs *pairs)
 {
     lp_heap_free(pairs->slots);
+    lp_heap_free(pairs->wide);
     *pairs = (struct lp_log_pairs){0};
 }
 
-const struct lp_log_pair *lp_log_pairs_find(const struct lp_log_pairs *pairs, uint32_t key)
+static void *copy_of(const void *rows, size_t count, size_t size)
 {
-    if (!pairs->slot_count)
+    if (!count)
         return NULL;
-    const struct lp_log_pair *pair = &pairs->slots[pair_slot(pairs, key)];
-    return pair->key == key ? pair : NULL;
+    void *copy = lp_heap_grow(NULL, count, size);
+    memcpy(copy, rows, count * size);
+    return copy;
 }
 
-struct lp_log_pair *lp_log_pairs_take(struct lp_log_pairs *pairs, uint32_t key)
+void lp_log_pairs_copy(const struct lp_log_pairs *pairs, struct lp_log_pairs *ret_pairs)
+{
+    *ret_pairs = *pairs;
+    ret_pairs->slots = copy_of(pairs->slots, pairs->slot_count, sizeof *pairs->slots);
+    ret_pairs->wide = copy_of(pairs->wide, pairs->wide_count, sizeof *pairs->wide);
+    ret_pairs->wide_capacity = pairs->wide_count;
+}
+
+struct lp_log_pair lp_log_pairs_at(const struct lp_log_pairs *pairs, uint32_t slot)
+{
+    if (pairs->slots[slot].key == LP_LOG_PAIR_NONE)
+        return (struct lp_log_pair){.key = LP_LOG_PAIR_NONE};
+    return slot_read(pairs, &pairs->slots[slot]);
+}
+
+struct lp_log_pair lp_log_pairs_find(const struct lp_log_pairs *pairs, uint32_t key)
+{
+    if (!pairs->slot_count)
+        return (struct lp_log_pair){.key = LP_LOG_PAIR_NONE};
+    return lp_log_pairs_at(pairs, slot_find(pairs, key));
+}
+
+// Its slot, made when absent; NULL: the table is full.
+static struct lp_log_pair_slot *slot_take(struct lp_log_pairs *pairs, uint32_t key)
 {
     if (!pairs->slot_count)
         pairs_size(pairs, SLOTS_FIRST);
-    struct lp_log_pair *pair = &pairs->slots[pair_slot(pairs, key)];
-    if (pair->key == key)
-        return pair;
+    struct lp_log_pair_slot *slot = &pairs->slots[slot_find(pairs, key)];
+    if (slot->key == key)
+        return slot;
     if (pairs->count == LP_LOG_PAIRS_MAX)
         return NULL;
     // Half full at most while it may grow; the last size is filled to 3/4.
     if (pairs->count >= pairs->slot_count / 2 && pairs->slot_count < LP_LOG_PAIRS_MAX) {
         pairs_size(pairs, pairs->slot_count * 2);
-        pair = &pairs->slots[pair_slot(pairs, key)];
+        slot = &pairs->slots[slot_find(pairs, key)];
     }
     pairs->count++;
-    *pair = (struct lp_log_pair){.key = key};
-    return pair;
+    *slot = (struct lp_log_pair_slot){.key = key};
+    return slot;
+}
+
+static void slot_widen(struct lp_log_pairs *pairs, struct lp_log_pair_slot *slot)
+{
+    if (pairs->wide_count == pairs->wide_capacity) {
+        pairs->wide_capacity = pairs->wide_capacity ? pairs->wide_capacity * 2 : 64;
+        pairs->wide = lp_heap_grow(pairs->wide, pairs->wide_capacity, sizeof *pairs->wide);
+    }
+    struct lp_log_pair pair = slot_read(pairs, slot);
+    pairs->wide[pairs->wide_count] = (struct lp_log_pair_wide){pair.next, pair.ahead, pair.behind};
+    slot->packed = PACKED_WIDE | pairs->wide_count++;
 }
 
 static void count_more(uint32_t *count, uint32_t times)
 {
     if (__builtin_add_overflow(*count, times, count))
         *count = UINT32_MAX;
+}
+
+static bool is_narrow(uint32_t count, uint32_t more)
+{
+    return more <= PACKED_MAX && count + more <= PACKED_MAX;
+}
+
+bool lp_log_pairs_add(struct lp_log_pairs *pairs, const struct lp_log_pair *more,
+                      uint32_t *ret_next)
+{
+    struct lp_log_pair_slot *slot = slot_take(pairs, more->key);
+    if (!slot)
+        return false;
+    if (!(slot->packed & PACKED_WIDE)) {
+        struct lp_log_pair pair = slot_read(pairs, slot);
+        *ret_next = pair.next;
+        if (is_narrow(pair.next, more->next) && is_narrow(pair.ahead, more->ahead) &&
+            is_narrow(pair.behind, more->behind)) {
+            slot->packed +=
+                more->next | more->ahead << PACKED_BITS | more->behind << 2 * PACKED_BITS;
+            return true;
+        }
+        slot_widen(pairs, slot);
+    }
+    struct lp_log_pair_wide *wide = &pairs->wide[slot->packed & ~PACKED_WIDE];
+    *ret_next = wide->next;
+    count_more(&wide->next, more->next);
+    count_more(&wide->ahead, more->ahead);
+    count_more(&wide->behind, more->behind);
+    return true;
 }
 
 // ---- counts
@@ -90,14 +171,8 @@ void lp_log_counts_release(struct lp_log_counts *counts)
 void lp_log_counts_copy(const struct lp_log_counts *counts, struct lp_log_counts *ret_counts)
 {
     *ret_counts = *counts;
-    size_t slot_bytes = counts->pairs.slot_count * sizeof *counts->pairs.slots;
-    ret_counts->pairs.slots = slot_bytes ? lp_heap_take(slot_bytes) : NULL;
-    if (slot_bytes)
-        memcpy(ret_counts->pairs.slots, counts->pairs.slots, slot_bytes);
-    ret_counts->rows =
-        counts->row_count ? lp_heap_grow(NULL, counts->row_count, sizeof *counts->rows) : NULL;
-    if (counts->row_count)
-        memcpy(ret_counts->rows, counts->rows, counts->row_count * sizeof *counts->rows);
+    lp_log_pairs_copy(&counts->pairs, &ret_counts->pairs);
+    ret_counts->rows = copy_of(counts->rows, counts->row_count, sizeof *counts->rows);
 }
 
 struct lp_log_row lp_log_counts_row(const struct lp_log_counts *counts, uint16_t state)
@@ -107,8 +182,7 @@ struct lp_log_row lp_log_counts_row(const struct lp_log_counts *counts, uint16_t
 
 uint32_t lp_log_counts_next(const struct lp_log_counts *counts, uint16_t a, uint16_t b)
 {
-    const struct lp_log_pair *pair = lp_log_pairs_find(&counts->pairs, lp_log_pair_key(a, b));
-    return pair ? pair->next : 0;
+    return lp_log_pairs_find(&counts->pairs, lp_log_pair_key(a, b)).next;
 }
 
 static struct lp_log_row *row_take(struct lp_log_counts *counts, uint16_t state)
@@ -124,11 +198,13 @@ static struct lp_log_row *row_take(struct lp_log_counts *counts, uint16_t state)
     return &counts->rows[state];
 }
 
-static struct lp_log_pair *pair_take(struct lp_log_counts *counts, uint16_t a, uint16_t b)
+static void pair_add(struct lp_log_counts *counts, const struct lp_log_pair *more)
 {
-    struct lp_log_pair *pair = lp_log_pairs_take(&counts->pairs, lp_log_pair_key(a, b));
-    counts->lost += !pair;
-    return pair;
+    uint32_t next;
+    if (!lp_log_pairs_add(&counts->pairs, more, &next))
+        counts->lost++;
+    else if (more->next && !next)
+        row_take(counts, (uint16_t)(more->key >> 16))->distinct++;
 }
 
 static void line_add(struct lp_log_counts *counts, uint16_t state, uint32_t times)
@@ -140,11 +216,7 @@ static void line_add(struct lp_log_counts *counts, uint16_t state, uint32_t time
 static void next_add(struct lp_log_counts *counts, uint16_t a, uint16_t b, uint32_t times)
 {
     row_take(counts, a)->out += times;
-    struct lp_log_pair *pair = pair_take(counts, a, b);
-    if (!pair)
-        return;
-    row_take(counts, a)->distinct += !pair->next;
-    count_more(&pair->next, times);
+    pair_add(counts, &(struct lp_log_pair){.key = lp_log_pair_key(a, b), .next = times});
 }
 
 // Of W + 1 lines: what the first has ahead, what the last has behind. A state that stands twice in
@@ -157,17 +229,18 @@ static void windows_add(struct lp_log_counts *counts, const uint16_t gram[GRAM],
         bool is_again = false;
         for (int k = 1; k < i; k++)
             is_again |= gram[k] == gram[i];
-        struct lp_log_pair *pair = is_again ? NULL : pair_take(counts, gram[0], gram[i]);
-        if (pair)
-            count_more(&pair->ahead, times);
+        struct lp_log_pair more = {.key = lp_log_pair_key(gram[0], gram[i]), .ahead = times};
+        if (!is_again)
+            pair_add(counts, &more);
     }
     for (int i = 0; i < GRAM - 1; i++) {
         bool is_again = false;
         for (int k = 0; k < i; k++)
             is_again |= gram[k] == gram[i];
-        struct lp_log_pair *pair = is_again ? NULL : pair_take(counts, gram[i], gram[GRAM - 1]);
-        if (pair)
-            count_more(&pair->behind, times);
+        struct lp_log_pair more = {.key = lp_log_pair_key(gram[i], gram[GRAM - 1]),
+                                   .behind = times};
+        if (!is_again)
+            pair_add(counts, &more);
     }
 }
 
@@ -256,20 +329,37 @@ void lp_log_counts_merge(struct lp_log_counts *counts, const struct lp_log_count
         row->first += more->first;
     }
     for (uint32_t i = 0; i < from->pairs.slot_count; i++) {
-        const struct lp_log_pair *more = &from->pairs.slots[i];
-        if (more->key == LP_LOG_PAIR_NONE)
+        struct lp_log_pair more = lp_log_pairs_at(&from->pairs, i);
+        if (more.key == LP_LOG_PAIR_NONE)
             continue;
-        uint16_t a = (uint16_t)(more->key >> 16), b = (uint16_t)more->key;
-        struct lp_log_pair *pair = pair_take(counts, map ? map[a] : a, map ? map[b] : b);
-        if (!pair)
-            continue;
-        row_take(counts, (uint16_t)(pair->key >> 16))->distinct += !pair->next && more->next;
-        count_more(&pair->next, more->next);
-        count_more(&pair->ahead, more->ahead);
-        count_more(&pair->behind, more->behind);
+        if (map)
+            more.key = lp_log_pair_key(map[more.key >> 16], map[more.key & 0xffff]);
+        pair_add(counts, &more);
     }
     counts->total += from->total;
     counts->lost += from->lost;
+    counts->changes++;
+}
+
+void lp_log_counts_fold(struct lp_log_counts *counts, const struct lp_log_counts *from,
+                        const uint16_t *map)
+{
+    for (size_t i = 0; i < from->row_count; i++) {
+        if (!from->rows[i].count)
+            continue;
+        struct lp_log_row *row = row_take(counts, map[i]);
+        row->count += from->rows[i].count;
+        row->out += from->rows[i].out;
+    }
+    for (uint32_t i = 0; i < from->pairs.slot_count; i++) {
+        struct lp_log_pair more = lp_log_pairs_at(&from->pairs, i);
+        if (!more.next)
+            continue;
+        more.key = lp_log_pair_key(map[more.key >> 16], map[more.key & 0xffff]);
+        more.ahead = more.behind = 0;
+        pair_add(counts, &more);
+    }
+    counts->total += from->total;
     counts->changes++;
 }
 
@@ -289,18 +379,14 @@ void lp_log_counts_halve(struct lp_log_counts *counts)
         counts->total += row->count;
     }
     for (uint32_t i = 0; i < old.pairs.slot_count; i++) {
-        const struct lp_log_pair *was = &old.pairs.slots[i];
-        bool is_kept =
-            was->key != LP_LOG_PAIR_NONE && (was->next > 1 || was->ahead > 1 || was->behind > 1);
-        struct lp_log_pair *pair = is_kept ? lp_log_pairs_take(&counts->pairs, was->key) : NULL;
-        if (!pair)
+        struct lp_log_pair pair = lp_log_pairs_at(&old.pairs, i);
+        pair.next /= 2;
+        pair.ahead /= 2;
+        pair.behind /= 2;
+        if (pair.key == LP_LOG_PAIR_NONE || !(pair.next | pair.ahead | pair.behind))
             continue;
-        pair->next = was->next / 2;
-        pair->ahead = was->ahead / 2;
-        pair->behind = was->behind / 2;
-        struct lp_log_row *row = row_take(counts, (uint16_t)(was->key >> 16));
-        row->out += pair->next;
-        row->distinct += pair->next > 0;
+        row_take(counts, (uint16_t)(pair.key >> 16))->out += pair.next;
+        pair_add(counts, &pair);
     }
     lp_log_counts_release(&old);
 }

@@ -2,11 +2,12 @@
 // Source: docs/logs-arithmetic.md, "Sequences and counts".
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    LP_LOG_PAIRS_MAX = 786432, // 3/4 of 2^20 slots: 16 MiB; later pairs are not kept
+    LP_LOG_PAIRS_MAX = 786432, // 3/4 of 2^20 slots: 8 MiB; later pairs are not kept
 };
 
 struct lp_log_pair {
@@ -17,15 +18,29 @@ struct lp_log_pair {
 };
 #define LP_LOG_PAIR_NONE UINT32_MAX
 
+// Most pairs are rare: their three counts share 32 bits of the slot; those of the others, at most
+// one for each 146 lines, are in a table of their own.
 struct lp_log_pairs { // {0} is ready for use; counts stop at 2^32 - 1
-    struct lp_log_pair *slots;
+    struct lp_log_pair_slot {
+        uint32_t key, packed;
+    } * slots;
     uint32_t slot_count, count; // slot_count: 0 or a power of two
+    struct lp_log_pair_wide {
+        uint32_t next, ahead, behind;
+    } * wide;
+    uint32_t wide_count, wide_capacity;
 };
 void lp_log_pairs_release(struct lp_log_pairs *pairs);
-// NULL: never seen.
-const struct lp_log_pair *lp_log_pairs_find(const struct lp_log_pairs *pairs, uint32_t key);
-// Made when absent; NULL when the table is full. Lent until the next take.
-struct lp_log_pair *lp_log_pairs_take(struct lp_log_pairs *pairs, uint32_t key);
+// A copy that shares nothing. ret_pairs: not yet in use.
+void lp_log_pairs_copy(const struct lp_log_pairs *pairs, struct lp_log_pairs *ret_pairs);
+// Zeroes and LP_LOG_PAIR_NONE: never seen.
+struct lp_log_pair lp_log_pairs_find(const struct lp_log_pairs *pairs, uint32_t key);
+// The pair in a slot (0 .. slot_count - 1); LP_LOG_PAIR_NONE: there is none.
+struct lp_log_pair lp_log_pairs_at(const struct lp_log_pairs *pairs, uint32_t slot);
+// Add the counts; the pair is made when absent. False: the table is full. ret_next: `next` as it
+// was before.
+bool lp_log_pairs_add(struct lp_log_pairs *pairs, const struct lp_log_pair *more,
+                      uint32_t *ret_next);
 
 static inline uint32_t lp_log_pair_key(uint16_t first, uint16_t second)
 {
@@ -65,4 +80,8 @@ void lp_log_counts_step(struct lp_log_counts *counts, const uint16_t *past, size
 // Add all of `from`, whose state s is map[s] here (map NULL: the same).
 void lp_log_counts_merge(struct lp_log_counts *counts, const struct lp_log_counts *from,
                          const uint16_t *map);
+// Add the lines and neighbours of `from` (what stands ahead and behind is left out), its state s as
+// map[s]: what classes of states need.
+void lp_log_counts_fold(struct lp_log_counts *counts, const struct lp_log_counts *from,
+                        const uint16_t *map);
 void lp_log_counts_halve(struct lp_log_counts *counts); // pairs and rows that reach 0 are dropped

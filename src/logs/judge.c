@@ -97,8 +97,8 @@ static void tell_missing(const struct lp_log_judgement *judgement,
         return;
     verdict->bits_missing =
         (m == bridge->state ? bridge->bits : 0) + (m == miss->state ? miss->bits : 0);
-    const struct lp_log_pair *next = lp_log_pairs_find(&counts->pairs, lp_log_pair_key(pair[0], m));
-    const struct lp_log_pair *last = lp_log_pairs_find(&counts->pairs, lp_log_pair_key(m, pair[1]));
+    struct lp_log_pair next = lp_log_pairs_find(&counts->pairs, lp_log_pair_key(pair[0], m));
+    struct lp_log_pair last = lp_log_pairs_find(&counts->pairs, lp_log_pair_key(m, pair[1]));
     int64_t ahead =
         lp_log_habits_tell(&lp_log_scores_row(scores, pair[0])->ahead, judgement->ahead, m)
             ? lp_log_scores_ahead(scores, pair[0], m)
@@ -109,10 +109,10 @@ static void tell_missing(const struct lp_log_judgement *judgement,
             : 0;
     verdict->evidence = behind > ahead ? LP_LOG_BEHIND : ahead ? LP_LOG_AHEAD : LP_LOG_RIGHT_NEXT;
     if (verdict->evidence == LP_LOG_BEHIND) {
-        verdict->hits = last->behind;
+        verdict->hits = last.behind;
         verdict->cases = lp_log_counts_row(counts, pair[1]).behind;
-    } else if (next) {
-        verdict->hits = ahead ? next->ahead : next->next;
+    } else if (next.key != LP_LOG_PAIR_NONE) {
+        verdict->hits = ahead ? next.ahead : next.next;
         verdict->cases = ahead ? lp_log_counts_row(counts, pair[0]).ahead
                                : lp_log_counts_row(counts, pair[0]).out;
     }

@@ -54,7 +54,7 @@ static void add_pairs(struct lp_str *text, const struct lp_log_pairs *pairs)
     size_t count = 0;
     for (uint32_t i = 0; i < pairs->slot_count; i++)
         if (pairs->slots[i].key != LP_LOG_PAIR_NONE)
-            sorted[count++] = pairs->slots[i];
+            sorted[count++] = lp_log_pairs_at(pairs, i);
     qsort(sorted, count, sizeof *sorted, order);
     add_number(text, count, 4);
     for (size_t i = 0; i < count; i++) {
@@ -236,8 +236,10 @@ static int parse_pair(struct reader *reader, struct lp_log_counts *counts, uint6
     if (sums[a] > counts->rows[a].out || ahead > counts->rows[a].ahead ||
         behind > counts->rows[b].behind)
         return corrupt(err, reader, "neighbours that do not add up");
-    struct lp_log_pair *pair = lp_log_pairs_take(&counts->pairs, key);
-    *pair = (struct lp_log_pair){.key = key, .next = next, .ahead = ahead, .behind = behind};
+    uint32_t before;
+    lp_log_pairs_add(&counts->pairs,
+                     &(struct lp_log_pair){key, .next = next, .ahead = ahead, .behind = behind},
+                     &before);
     counts->rows[a].distinct += next > 0;
     return LP_OK;
 }

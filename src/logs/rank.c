@@ -219,12 +219,11 @@ static int64_t bonus_of(const struct lp_log_counts *test, const struct lp_log_co
 {
     uint64_t total = 0, unseen = 0;
     for (uint32_t i = 0; i < test->pairs.slot_count; i++) {
-        const struct lp_log_pair *pair = &test->pairs.slots[i];
-        if (pair->key == LP_LOG_PAIR_NONE || !pair->next)
+        struct lp_log_pair pair = lp_log_pairs_at(&test->pairs, i);
+        if (!pair.next)
             continue;
-        const struct lp_log_pair *known = lp_log_pairs_find(&train->pairs, pair->key);
-        total += pair->next;
-        unseen += known && known->next ? 0 : pair->next;
+        total += pair.next;
+        unseen += lp_log_pairs_find(&train->pairs, pair.key).next ? 0 : pair.next;
     }
     return lp_log_merged_bonus(unseen, total);
 }

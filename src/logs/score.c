@@ -42,10 +42,9 @@ static uint16_t class_take(struct lp_log_scores *scores, uint16_t state)
     if (row->class != NO_CLASS)
         return row->class;
     uint32_t tag = lp_log_states_get(scores->states, state).tag_id;
-    struct lp_log_pair *id =
-        lp_log_pairs_take(&scores->class_ids, tag << 6 | rarity(scores, state));
-    // There are never more classes than states, so the table is never full.
-    if (id && !id->next) {
+    struct lp_log_pair id = {.key = tag << 6 | rarity(scores, state)};
+    id.next = lp_log_pairs_find(&scores->class_ids, id.key).next;
+    if (!id.next) {
         if (scores->class_count == scores->class_capacity) {
             size_t more = scores->class_capacity ? scores->class_capacity * 2 : 64;
             scores->types = lp_heap_grow(scores->types, more, sizeof *scores->types);
@@ -53,9 +52,12 @@ static uint16_t class_take(struct lp_log_scores *scores, uint16_t state)
                    (more - scores->class_capacity) * sizeof *scores->types);
             scores->class_capacity = more;
         }
-        id->next = (uint32_t)++scores->class_count;
+        id.next = (uint32_t)++scores->class_count;
+        uint32_t before;
+        // There are never more classes than states, so the table is never full.
+        lp_assert(lp_log_pairs_add(&scores->class_ids, &id, &before));
     }
-    row->class = (uint16_t)(id ? id->next - 1 : 0);
+    row->class = (uint16_t)(id.next - 1);
     return row->class;
 }
 
@@ -70,7 +72,7 @@ static void classes_make(struct lp_log_scores *scores)
         if (is_seen && !scores->types[map[i]]++)
             scores->class_seen++;
     }
-    lp_log_counts_merge(&scores->classes, scores->counts, map);
+    lp_log_counts_fold(&scores->classes, scores->counts, map);
     lp_heap_free(map);
 }
 
@@ -232,14 +234,14 @@ static void habit_more(struct lp_log_habits *habits, uint16_t state)
     habits->states[at] = state;
 }
 
-static void pair_learn(struct lp_log_scores *scores, const struct lp_log_pair *pair)
+static void pair_learn(struct lp_log_scores *scores, struct lp_log_pair pair)
 {
-    uint16_t a = (uint16_t)(pair->key >> 16), b = (uint16_t)pair->key;
-    if (pair->next >= 2)
-        follower_more(&row_take(scores, a)->followers, b, pair->next);
-    if (is_habit(pair->ahead, lp_log_counts_row(scores->counts, a).ahead))
+    uint16_t a = (uint16_t)(pair.key >> 16), b = (uint16_t)pair.key;
+    if (pair.next >= 2)
+        follower_more(&row_take(scores, a)->followers, b, pair.next);
+    if (is_habit(pair.ahead, lp_log_counts_row(scores->counts, a).ahead))
         habit_more(&row_take(scores, a)->ahead, b);
-    if (is_habit(pair->behind, lp_log_counts_row(scores->counts, b).behind))
+    if (is_habit(pair.behind, lp_log_counts_row(scores->counts, b).behind))
         habit_more(&row_take(scores, b)->behind, a);
 }
 
@@ -250,8 +252,7 @@ void lp_log_scores_init(struct lp_log_scores *scores, struct lp_log_counts *coun
         (struct lp_log_scores){.counts = counts, .states = states, .is_streaming = is_streaming};
     classes_make(scores);
     for (uint32_t i = 0; i < scores->counts->pairs.slot_count; i++)
-        if (scores->counts->pairs.slots[i].key != LP_LOG_PAIR_NONE)
-            pair_learn(scores, &scores->counts->pairs.slots[i]);
+        pair_learn(scores, lp_log_pairs_at(&scores->counts->pairs, i));
     if (is_streaming)
         return;
     scores->scored = lp_heap_take(sizeof *scores->scored << SCORED_BITS);
@@ -287,10 +288,10 @@ static void habits_check(struct lp_log_scores *scores, uint16_t state, bool is_a
     uint32_t kept = 0;
     for (uint32_t i = 0; i < habits->count; i++) {
         uint16_t m = habits->states[i];
-        const struct lp_log_pair *pair =
+        struct lp_log_pair pair =
             lp_log_pairs_find(&scores->counts->pairs,
                               is_ahead ? lp_log_pair_key(state, m) : lp_log_pair_key(m, state));
-        if (is_habit(is_ahead ? pair->ahead : pair->behind, is_ahead ? seen.ahead : seen.behind))
+        if (is_habit(is_ahead ? pair.ahead : pair.behind, is_ahead ? seen.ahead : seen.behind))
             habits->states[kept++] = m;
     }
     habits->count = kept;
@@ -309,10 +310,7 @@ static void class_step(struct lp_log_scores *scores, const uint16_t *past, size_
 
 static void pair_learn_again(struct lp_log_scores *scores, uint16_t a, uint16_t b)
 {
-    const struct lp_log_pair *pair =
-        lp_log_pairs_find(&scores->counts->pairs, lp_log_pair_key(a, b));
-    if (pair)
-        pair_learn(scores, pair);
+    pair_learn(scores, lp_log_pairs_find(&scores->counts->pairs, lp_log_pair_key(a, b)));
 }
 
 void lp_log_scores_step(struct lp_log_scores *scores, const uint16_t *past, size_t past_count)

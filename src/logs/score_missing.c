@@ -59,16 +59,18 @@ static int64_t broken_bits(uint64_t k, uint64_t n)
 
 int64_t lp_log_scores_ahead(const struct lp_log_scores *scores, uint16_t a, uint16_t m)
 {
-    const struct lp_log_pair *pair =
-        lp_log_pairs_find(&scores->counts->pairs, lp_log_pair_key(a, m));
-    return pair ? broken_bits(pair->ahead, lp_log_counts_row(scores->counts, a).ahead) : 0;
+    struct lp_log_pair pair = lp_log_pairs_find(&scores->counts->pairs, lp_log_pair_key(a, m));
+    return pair.key == LP_LOG_PAIR_NONE
+               ? 0
+               : broken_bits(pair.ahead, lp_log_counts_row(scores->counts, a).ahead);
 }
 
 int64_t lp_log_scores_behind(const struct lp_log_scores *scores, uint16_t m, uint16_t c)
 {
-    const struct lp_log_pair *pair =
-        lp_log_pairs_find(&scores->counts->pairs, lp_log_pair_key(m, c));
-    return pair ? broken_bits(pair->behind, lp_log_counts_row(scores->counts, c).behind) : 0;
+    struct lp_log_pair pair = lp_log_pairs_find(&scores->counts->pairs, lp_log_pair_key(m, c));
+    return pair.key == LP_LOG_PAIR_NONE
+               ? 0
+               : broken_bits(pair.behind, lp_log_counts_row(scores->counts, c).behind);
 }
 
 bool lp_log_habits_tell(const struct lp_log_habits *habits, uint32_t broken, uint16_t m)

@@ -23,7 +23,7 @@ static const char other_text[] = " (other)";
 static const char other_tag[] = "(other)"; // of what fits nowhere else
 
 struct template_row {
-    const char *text, *tag;
+    const char *text;
     uint64_t count, example;
     uint32_t tag_id;
     bool is_other;
@@ -35,10 +35,9 @@ struct tag_row {
     uint16_t other; // its state for what does not fit; LP_LOG_NOTHING: none yet
 };
 
-struct slot {
-    uint64_t hash;
-    uint32_t state_plus_one; // 0: empty
-};
+// Of the table: a state, and the upper 48 bits of its hash; its lower bits say where it is.
+#define SLOT_STATE UINT64_C(0xffff)
+#define SLOT_EMPTY UINT64_MAX // its state is LP_LOG_NOTHING
 
 struct lp_log_states {
     struct lp_log_states_config config;
@@ -51,7 +50,7 @@ struct lp_log_states {
     struct tag_row *tags;
     size_t tag_count, tag_capacity;
     uint16_t *tag_slots; // open addressing: index of the tag + 1; 0: empty
-    struct slot *slots;
+    uint64_t *slots;
     uint64_t line_count;
     struct lp_str hold; // lines before the format is known, then the line that is cut in two
     size_t held_lines;  // of hold, while the format is not known
@@ -71,7 +70,8 @@ struct lp_log_states *lp_log_states_open(const struct lp_log_states_config *conf
                              : LP_LOG_STATES_MAX;
     states->room = states->states_max / 64 + 1;
     lp_log_entry_clear(&states->entry);
-    states->slots = lp_heap_take(TABLE_SLOTS * sizeof(*states->slots));
+    states->slots = lp_heap_grow(NULL, TABLE_SLOTS, sizeof(*states->slots));
+    memset(states->slots, 0xff, TABLE_SLOTS * sizeof(*states->slots)); // SLOT_EMPTY
     states->tag_slots = lp_heap_take(TAG_SLOTS * sizeof(*states->tag_slots));
     return states;
 }
@@ -92,10 +92,10 @@ void lp_log_states_close(struct lp_log_states *states)
 
 // The table.
 
-static struct slot *slot_find(const struct lp_log_states *states, uint64_t hash)
+static uint64_t *slot_find(const struct lp_log_states *states, uint64_t hash)
 {
     size_t at = hash & (TABLE_SLOTS - 1);
-    while (states->slots[at].state_plus_one && states->slots[at].hash != hash)
+    while ((states->slots[at] ^ hash) > SLOT_STATE && states->slots[at] != SLOT_EMPTY)
         at = (at + 1) & (TABLE_SLOTS - 1);
     return &states->slots[at];
 }
@@ -138,9 +138,7 @@ static uint16_t row_add(struct lp_log_states *states, uint32_t tag_id, const cha
         states->rows = lp_heap_grow(states->rows, states->row_capacity, sizeof(*states->rows));
     }
     states->rows[states->row_count] =
-        (struct template_row){.text = lp_arena_text(&states->arena, text),
-                              .tag = states->tags[tag_id].text,
-                              .tag_id = tag_id};
+        (struct template_row){.text = lp_arena_text(&states->arena, text), .tag_id = tag_id};
     return (uint16_t)states->row_count++;
 }
 
@@ -165,7 +163,7 @@ static uint16_t other_of(struct lp_log_states *states, uint32_t tag_id)
 }
 
 static uint16_t state_add(struct lp_log_states *states, uint32_t tag_id, struct lp_span text,
-                          struct slot *slot, uint64_t hash)
+                          uint64_t *slot, uint64_t hash)
 {
     bool is_full = states->row_count + states->room >= states->states_max ||
                    states->tag_count + 1 >= TAGS_MAX || states->arena.total_bytes > TEXT_BYTES_MAX;
@@ -174,7 +172,7 @@ static uint16_t state_add(struct lp_log_states *states, uint32_t tag_id, struct 
     LP_OWNS_STR struct lp_str cleaned = {0};
     lp_log_text_clean(text, states->config.cleaning, &cleaned);
     uint16_t state = row_add(states, tag_id, lp_str_text(&cleaned));
-    *slot = (struct slot){hash, (uint32_t)state + 1};
+    *slot = (hash & ~SLOT_STATE) | state;
     return state;
 }
 
@@ -189,9 +187,9 @@ static uint64_t state_hash(const struct lp_log_states *states, struct lp_span ta
 static uint16_t state_of(struct lp_log_states *states, struct lp_span tag, struct lp_span text)
 {
     uint64_t hash = state_hash(states, tag, text);
-    struct slot *slot = slot_find(states, hash);
-    if (slot->state_plus_one)
-        return (uint16_t)(slot->state_plus_one - 1);
+    uint64_t *slot = slot_find(states, hash);
+    if (*slot != SLOT_EMPTY)
+        return (uint16_t)(*slot & SLOT_STATE);
     return state_add(states, tag_find(states, tag), text, slot, hash);
 }
 
@@ -225,7 +223,7 @@ struct lp_log_template lp_log_states_get(const struct lp_log_states *states, uin
     lp_assert(state < states->row_count);
     const struct template_row *row = &states->rows[state];
     return (struct lp_log_template){.text = row->text,
-                                    .tag = row->tag,
+                                    .tag = states->tags[row->tag_id].text,
                                     .tag_id = row->tag_id,
                                     .count = row->count,
                                     .example = row->example,
@@ -285,9 +283,9 @@ static bool is_blank(struct lp_span line)
 static uint16_t state_of_raw(struct lp_log_states *states, struct lp_span tag, struct lp_span text)
 {
     uint64_t hash = state_hash(states, tag, text);
-    const struct slot *slot = slot_find(states, hash);
-    if (slot->state_plus_one)
-        return (uint16_t)(slot->state_plus_one - 1);
+    uint64_t slot = *slot_find(states, hash);
+    if (slot != SLOT_EMPTY)
+        return (uint16_t)(slot & SLOT_STATE);
     struct lp_str *mended = &states->mended;
     lp_str_clear(mended);
     lp_log_text_mend(tag, mended);

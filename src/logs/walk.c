@@ -33,11 +33,10 @@ static void steps_make(const struct lp_log_counts *counts, struct steps *steps)
     *steps = (struct steps){0};
     steps->rows = lp_heap_grow(NULL, counts->pairs.count + 1, sizeof *steps->rows);
     for (uint32_t i = 0; i < counts->pairs.slot_count; i++) {
-        const struct lp_log_pair *pair = &counts->pairs.slots[i];
-        if (pair->key != LP_LOG_PAIR_NONE && pair->next)
-            steps->rows[steps->count++] = (struct step){.until = pair->next,
-                                                        .from = (uint16_t)(pair->key >> 16),
-                                                        .to = (uint16_t)pair->key};
+        struct lp_log_pair pair = lp_log_pairs_at(&counts->pairs, i);
+        if (pair.next)
+            steps->rows[steps->count++] = (struct step){
+                .until = pair.next, .from = (uint16_t)(pair.key >> 16), .to = (uint16_t)pair.key};
     }
     qsort(steps->rows, steps->count, sizeof *steps->rows, order);
     for (size_t i = 1; i < steps->count; i++)
@@ -105,8 +104,7 @@ static uint64_t neighbours(const struct lp_log_counts *counts)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < counts->pairs.slot_count; i++)
-        if (counts->pairs.slots[i].key != LP_LOG_PAIR_NONE)
-            sum += counts->pairs.slots[i].next;
+        sum += lp_log_pairs_at(&counts->pairs, i).next;
     return sum;
 }
 
@@ -132,16 +130,15 @@ uint32_t lp_log_model_distance_ppm(const struct lp_log_model *model,
     uint64_t own_all = neighbours(own), other_all = neighbours(&other);
     unsigned __int128 sum = 0;
     for (uint32_t i = 0; i < own->pairs.slot_count; i++) {
-        const struct lp_log_pair *pair = &own->pairs.slots[i];
-        if (pair->key == LP_LOG_PAIR_NONE)
-            continue;
-        const struct lp_log_pair *same = lp_log_pairs_find(&other.pairs, pair->key);
-        sum += difference(pair->next, own_all, same ? same->next : 0, other_all);
+        struct lp_log_pair pair = lp_log_pairs_at(&own->pairs, i);
+        if (pair.next)
+            sum += difference(pair.next, own_all, lp_log_pairs_find(&other.pairs, pair.key).next,
+                              other_all);
     }
     for (uint32_t i = 0; i < other.pairs.slot_count; i++) {
-        const struct lp_log_pair *pair = &other.pairs.slots[i];
-        if (pair->key != LP_LOG_PAIR_NONE && !lp_log_pairs_find(&own->pairs, pair->key))
-            sum += difference(0, own_all, pair->next, other_all);
+        struct lp_log_pair pair = lp_log_pairs_at(&other.pairs, i);
+        if (pair.next && !lp_log_pairs_find(&own->pairs, pair.key).next)
+            sum += difference(0, own_all, pair.next, other_all);
     }
     lp_log_counts_release(&other);
     return (uint32_t)((sum * 500000 + ((uint64_t)1 << 59)) >> 60);

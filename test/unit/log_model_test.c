@@ -64,9 +64,9 @@ static void test_counts(void **state)
     assert_int_equal(lp_log_model_pairs(model, c, a), 1);
     assert_int_equal(lp_log_model_pairs(model, b, c), 0);
     // Windows of A B A C, B A C A, A C A B: ahead of A stand B and C, then C and B.
-    const struct lp_log_pair *pair = lp_log_pairs_find(&model->counts.pairs, lp_log_pair_key(a, b));
-    assert_int_equal(pair->ahead, 2);
-    assert_int_equal(pair->behind, 1);
+    struct lp_log_pair pair = lp_log_pairs_find(&model->counts.pairs, lp_log_pair_key(a, b));
+    assert_int_equal(pair.ahead, 2);
+    assert_int_equal(pair.behind, 1);
     struct lp_log_row row = lp_log_counts_row(&model->counts, a);
     assert_int_equal(row.count, 3);
     assert_int_equal(row.distinct, 2);
@@ -180,12 +180,48 @@ static void test_full_table(void **state)
 {
     (void)state;
     struct lp_log_pairs pairs = {0};
+    uint32_t before;
     for (uint32_t i = 0; i < LP_LOG_PAIRS_MAX; i++)
-        assert_non_null(lp_log_pairs_take(&pairs, i * 3));
-    assert_null(lp_log_pairs_take(&pairs, 1));
-    assert_non_null(lp_log_pairs_take(&pairs, 3));
-    assert_non_null(lp_log_pairs_find(&pairs, 3 * (LP_LOG_PAIRS_MAX - 1)));
+        assert_true(lp_log_pairs_add(&pairs, &(struct lp_log_pair){.key = i * 3}, &before));
+    assert_false(lp_log_pairs_add(&pairs, &(struct lp_log_pair){.key = 1}, &before));
+    assert_true(lp_log_pairs_add(&pairs, &(struct lp_log_pair){.key = 3}, &before));
+    uint32_t last = 3 * (LP_LOG_PAIRS_MAX - 1);
+    assert_int_equal(lp_log_pairs_find(&pairs, last).key, last);
+    assert_int_equal(lp_log_pairs_find(&pairs, 1).key, LP_LOG_PAIR_NONE);
     assert_int_equal(pairs.slot_count, 1 << 20);
+    assert_int_equal(pairs.slot_count * sizeof *pairs.slots, 8 << 20);
+    lp_log_pairs_release(&pairs);
+}
+
+// Counts of any size add up, of a copy too, and stop at the largest.
+static void test_pair_counts(void **state)
+{
+    (void)state;
+    static const uint32_t more[][3] = {{1, 0, 0}, {1022, 3, 0},      {0, 0, 1023},
+                                       {1, 0, 0}, {0, 5, 0},         {70000, 1023, 1},
+                                       {0, 1, 1}, {UINT32_MAX, 0, 7}};
+    struct lp_log_pairs pairs = {0};
+    uint64_t next = 0, ahead = 0, behind = 0;
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+        uint32_t before = 1;
+        for (uint32_t key = 0; key < 5000; key++) {
+            assert_true(lp_log_pairs_add(
+                &pairs, &(struct lp_log_pair){key, more[i][0], more[i][1], more[i][2]}, &before));
+            assert_int_equal(before, next);
+        }
+        next = next + more[i][0] < UINT32_MAX ? next + more[i][0] : UINT32_MAX;
+        ahead += more[i][1];
+        behind += more[i][2];
+        struct lp_log_pairs copy;
+        lp_log_pairs_copy(&pairs, &copy);
+        for (uint32_t key = 0; key < 5000; key += 7) {
+            struct lp_log_pair pair = lp_log_pairs_find(&copy, key);
+            assert_int_equal(pair.next, next);
+            assert_int_equal(pair.ahead, ahead);
+            assert_int_equal(pair.behind, behind);
+        }
+        lp_log_pairs_release(&copy);
+    }
     lp_log_pairs_release(&pairs);
 }
 
@@ -288,11 +324,17 @@ static void test_walk_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_log2_table),      cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_counts_stepwise), cmocka_unit_test(test_doubled),
-        cmocka_unit_test(test_merge),           cmocka_unit_test(test_decay),
-        cmocka_unit_test(test_full_table),      cmocka_unit_test(test_file),
-        cmocka_unit_test(test_damage),          cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_log2_table),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_counts_stepwise),
+        cmocka_unit_test(test_doubled),
+        cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_decay),
+        cmocka_unit_test(test_full_table),
+        cmocka_unit_test(test_pair_counts),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_walk),
         cmocka_unit_test(test_walk_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
