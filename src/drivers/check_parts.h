@@ -66,8 +66,9 @@ int lp_check_fd(const struct lp_watch *watch);
 uint32_t lp_check_epoll_events(const struct lp_watch *watch); // what to wait for on it now
 
 // Pure: when to look again after an answer at now_ms. Until the first success after a tenth of the
-// time waited so far, at least 20 ms, at most start_interval (within the start period) or interval:
-// readiness is seen at most a tenth late. Afterwards every interval_ms, counted from beginning to
-// beginning, at a phase that depends on the node, so that the checks of many nodes spread; at once
-// (now_ms) when the check took longer than that. Reads begun_us of the check that was answered.
+// time waited so far, at least 5 ms (20 ms for a command), at most start_interval (within the start
+// period) or interval: readiness is seen at most that late. Afterwards every interval_ms, counted
+// from beginning to beginning, at a phase that depends on the node, so that the checks of many
+// nodes spread; at once (now_ms) when the check took longer than that. Reads begun_us of the check
+// that was answered.
 int64_t lp_check_next_ms(const struct lp_watch *watch, int64_t now_ms);

@@ -10,7 +10,9 @@
 #include "drivers/check_parts.h"
 #include "drivers/place.h"
 
-enum { RETRY_FIRST_MS = 20, FIRST_MS = 5 };
+// Until the first success a check is repeated soon, for that success is when something is repaired:
+// a question over the network costs next to nothing, a command is a process each time.
+enum { FIRST_MS = 5, RETRY_MS = 5, RETRY_COMMAND_MS = 20 };
 
 // All that a watch keeps stands in one piece of memory of just the right size: it is filled twice,
 // first to count (memory NULL), then to copy. There may be thousands of watches.
@@ -156,7 +158,8 @@ int64_t lp_check_next_ms(const struct lp_watch *watch, int64_t now_ms)
         int64_t limit_ms = age_ms < watch->start_period_ms && watch->start_interval_ms < interval_ms
                                ? watch->start_interval_ms
                                : interval_ms;
-        int64_t delay_ms = age_ms / 10 > RETRY_FIRST_MS ? age_ms / 10 : RETRY_FIRST_MS;
+        int64_t least_ms = watch->kind == LP_CHECK_COMMAND ? RETRY_COMMAND_MS : RETRY_MS;
+        int64_t delay_ms = age_ms / 10 > least_ms ? age_ms / 10 : least_ms;
         return now_ms + (delay_ms < limit_ms ? delay_ms : limit_ms);
     }
     // The interval runs from beginning to beginning. A check that was late, or took long, is

@@ -132,8 +132,10 @@ static void readiness_is_looked_for_at_most_a_tenth_late(void **state)
     (void)state;
     struct lp_watch watch = {
         .born_ms = 1000, .interval_ms = 10000, .start_interval_ms = 2000, .start_period_ms = 60000};
-    assert_int_equal(lp_check_next_ms(&watch, 1005), 1025);
+    assert_int_equal(lp_check_next_ms(&watch, 1005), 1010);
     assert_int_equal(lp_check_next_ms(&watch, 2000), 2100);
+    watch.kind = LP_CHECK_COMMAND; // a process each time: not as often
+    assert_int_equal(lp_check_next_ms(&watch, 1005), 1025);
     assert_int_equal(lp_check_next_ms(&watch, 31000), 33000);   // at most start_interval
     assert_int_equal(lp_check_next_ms(&watch, 201000), 211000); // then interval
 }
