@@ -44,6 +44,7 @@ static bool is_fault_there(const char *word)
 // A runtime other than containers has no driver in this Limpet.
 static const char *one_unmet(struct lp_arena *arena, const struct lp_experiment_requirement *one)
 {
+    const char *variable = NULL;
     switch (one->kind) {
     case LP_REQUIRES_COMMAND:
         return is_in_path(arena, one->value)
@@ -58,7 +59,8 @@ static const char *one_unmet(struct lp_arena *arena, const struct lp_experiment_
                    ? NULL
                    : lp_arena_printf(arena, "there is no file %s", one->value);
     case LP_REQUIRES_ENV:
-        return getenv(one->value) && *getenv(one->value)
+        variable = getenv(one->value);
+        return variable && *variable
                    ? NULL
                    : lp_arena_printf(arena, "%s is not set in the environment", one->value);
     case LP_REQUIRES_MEMORY:

@@ -140,7 +140,7 @@ LP_MUST_CHECK static int files_rank(struct lp_cmd *cmd, struct ranking *ranking,
 
 static int run(struct lp_cmd *cmd, int argc, char **argv)
 {
-    struct ranking ranking;
+    struct ranking ranking = {0};
     if (ranking_take(cmd, &ranking, &cmd->err) < 0)
         return lp_log_fail(cmd);
     ranking.has_several = argc > 2;

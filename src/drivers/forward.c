@@ -199,7 +199,7 @@ static void conf_apply(struct lp_forwarder *forwarder, const struct lp_forward_c
 static void reload(struct lp_forwarder *forwarder)
 {
     LP_OWNS_ARENA struct lp_arena arena = {0};
-    struct lp_forward_conf conf;
+    struct lp_forward_conf conf = {0};
     struct lp_err err;
     forwarder->is_reload_asked = false;
     if (conf_read(forwarder->conf_path, &arena, &conf, &err) < 0)
@@ -324,7 +324,7 @@ static void loop(struct lp_forwarder *forwarder)
 int lp_forward_run(const char *conf_path, struct lp_err *err)
 {
     LP_OWNS_ARENA struct lp_arena arena = {0};
-    struct lp_forward_conf conf;
+    struct lp_forward_conf conf = {0};
     struct lp_forwarder forwarder = {
         .conf_path = conf_path, .host_fd = -1, .infra_fd = -1, .connection_max = connections_max()};
     int code = conf_read(conf_path, &arena, &conf, err);

@@ -503,14 +503,15 @@ LP_MUST_CHECK static int copy_sound(struct salvage *salvage, struct lp_err *err)
 LP_MUST_CHECK static int copy_snapshot(struct salvage *salvage, struct lp_err *err)
 {
     struct store *kept = salvage->kept.self;
-    LP_OWNS_TEXT char *bytes = NULL;
+    void *bytes = NULL;
     uint64_t seq = 0;
     size_t count = 0;
     struct lp_err why;
     salvage->store->last_seq = kept->last_seq; // a snapshot of what was lost is passed over
-    if (store_load(salvage->store, &seq, (void **)&bytes, &count, &why) < 0 || seq == 0)
-        return 0;
-    return store_save(kept, seq, bytes, count, err);
+    bool is_there = store_load(salvage->store, &seq, &bytes, &count, &why) == 0 && bytes;
+    int result = is_there ? store_save(kept, seq, bytes, count, err) : 0;
+    free(bytes);
+    return result;
 }
 
 // Put the new file in the place of the old one, which goes aside. At no moment is there no file

@@ -211,9 +211,9 @@ int lp_log_inject(const struct lp_log_lines *lines, const struct lp_log_inject_c
 static void line_add(struct lp_log_lines *to, const struct lp_log_lines *from, size_t at)
 {
     to->states[to->count] = from->states[at];
-    if (to->keys)
+    if (to->keys && from->keys)
         to->keys[to->count] = from->keys[at];
-    if (to->at_ms)
+    if (to->at_ms && from->at_ms)
         to->at_ms[to->count] = from->at_ms[at];
     to->count++;
 }

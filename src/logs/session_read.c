@@ -220,6 +220,7 @@ static void events_place(struct group *group, const struct lp_log_lines *lines)
     for (size_t i = 0; i < lines->count; i++) {
         if (!group->session_of[i])
             continue;
+        lp_assert(group->session_of[i] <= sessions->count && sessions->sessions);
         struct lp_log_session *session = &sessions->sessions[group->session_of[i] - 1];
         sessions->events[session->first + session->count++] = lines->states[i];
     }
@@ -243,6 +244,7 @@ int lp_log_sessions_group(const char *bytes, size_t count, const char *regex,
         struct text_line line = line_at(bytes, count, at, i + 1);
         if (lines->states[i] != LP_LOG_NOTHING)
             group.session_of[i] = line_match(&group, &compiled, &line);
+        lp_assert(!group.session_of[i] || group.sessions.sessions);
         if (group.session_of[i])
             group.sessions.sessions[group.session_of[i] - 1].count++;
         at += line.count + 1;
