@@ -162,16 +162,16 @@ static bool is_over(struct lp_state *s, const struct lp_fault_inside *fault)
 
 struct lp_action lp_fault_action(const struct lp_fault_row *row, uint32_t id)
 {
-    return (struct lp_action){.infra = row->infra,
-                              .service = row->service,
-                              .node = row->node,
-                              .app = row->app,
-                              .host = LP_NONE,
-                              .image = LP_NONE,
-                              .fault = id,
-                              .incarnation = row->incarnation,
-                              .run = row->run,
-                              .revision = row->number};
+    struct lp_action action = lp_action_new(LP_ACTION_NONE, (struct lp_because){0});
+    action.infra = row->infra;
+    action.service = row->service;
+    action.node = row->node;
+    action.app = row->app;
+    action.fault = id;
+    action.incarnation = row->incarnation;
+    action.run = row->run;
+    action.revision = row->number;
+    return action;
 }
 
 static void give(struct lp_state *s, uint32_t id, enum lp_action_kind kind,

@@ -11,13 +11,7 @@ struct walk {
 
 static struct lp_action blank(void)
 {
-    return (struct lp_action){.infra = LP_NONE,
-                              .service = LP_NONE,
-                              .node = LP_NONE,
-                              .app = LP_NONE,
-                              .host = LP_NONE,
-                              .image = LP_NONE,
-                              .fault = LP_NONE};
+    return lp_action_new(LP_ACTION_NONE, (struct lp_because){0});
 }
 
 static void slot_tell(const struct walk *walk, const struct lp_order_slot *slot,

@@ -6,16 +6,13 @@
 static struct lp_action action_of(const struct lp_node_inside *node, uint32_t id,
                                   enum lp_action_kind kind, struct lp_because because)
 {
-    return (struct lp_action){.kind = kind,
-                              .infra = node->row.infra,
-                              .service = node->row.service,
-                              .node = id,
-                              .app = LP_NONE,
-                              .host = node->row.host,
-                              .image = LP_NONE,
-                              .fault = LP_NONE,
-                              .incarnation = node->row.incarnation,
-                              .because = because};
+    struct lp_action action = lp_action_new(kind, because);
+    action.infra = node->row.infra;
+    action.service = node->row.service;
+    action.node = id;
+    action.host = node->row.host;
+    action.incarnation = node->row.incarnation;
+    return action;
 }
 
 static void order(struct lp_state *s, uint32_t id, enum lp_action_kind kind,

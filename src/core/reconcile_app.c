@@ -9,15 +9,15 @@ enum {
 static struct lp_action action_of(const struct lp_node_inside *node, uint32_t id, uint32_t app,
                                   uint32_t run)
 {
-    return (struct lp_action){.infra = node->row.infra,
-                              .service = node->row.service,
-                              .node = id,
-                              .app = app,
-                              .host = node->row.host,
-                              .image = LP_NONE,
-                              .fault = LP_NONE,
-                              .incarnation = node->row.incarnation,
-                              .run = run};
+    struct lp_action action = lp_action_new(LP_ACTION_NONE, (struct lp_because){0});
+    action.infra = node->row.infra;
+    action.service = node->row.service;
+    action.node = id;
+    action.app = app;
+    action.host = node->row.host;
+    action.incarnation = node->row.incarnation;
+    action.run = run;
+    return action;
 }
 
 static void order(struct lp_state *s, uint32_t id, uint32_t app_id, enum lp_action_kind kind,

@@ -3,19 +3,6 @@
 
 enum { PUBLISH_EVERY_MS = 50 }; // changes of names that come together are told together
 
-static struct lp_action bare(enum lp_action_kind kind, struct lp_because because)
-{
-    return (struct lp_action){.kind = kind,
-                              .infra = LP_NONE,
-                              .service = LP_NONE,
-                              .node = LP_NONE,
-                              .app = LP_NONE,
-                              .host = LP_NONE,
-                              .image = LP_NONE,
-                              .fault = LP_NONE,
-                              .because = because};
-}
-
 static bool image_is_needed(struct lp_state *s, uint32_t id)
 {
     for (uint32_t i = 0; i < s->limits.services; i++) {
@@ -39,7 +26,7 @@ void lp_reconcile_image(struct lp_state *s, uint32_t id, struct lp_planner *plan
         lp_planner_wait(planner, image->next_try_ms);
     else if (is_due || image->phase == LP_IMAGE_ABSENT || may_retry) {
         struct lp_action action =
-            bare(LP_ACTION_ENSURE_IMAGE, lp_because_of(s, LP_REASON_WANTED, 0));
+            lp_action_new(LP_ACTION_ENSURE_IMAGE, lp_because_of(s, LP_REASON_WANTED, 0));
         action.image = id;
         lp_order_give(s, &image->order, planner, &action);
         image->phase = LP_IMAGE_ORDERED;
@@ -54,8 +41,8 @@ static void network_order(struct lp_state *s, uint32_t id, enum lp_action_kind k
 {
     struct lp_infra_inside *infra = lp_infra_get(s, id);
     bool is_removal = kind == LP_ACTION_REMOVE_NETWORK;
-    struct lp_action action =
-        bare(kind, lp_because_of(s, is_removal ? LP_REASON_NOT_WANTED : LP_REASON_WANTED, 0));
+    struct lp_action action = lp_action_new(
+        kind, lp_because_of(s, is_removal ? LP_REASON_NOT_WANTED : LP_REASON_WANTED, 0));
     action.infra = id;
     if (infra->network.kind != (uint8_t)kind)
         lp_order_clear(&infra->network);
@@ -101,7 +88,7 @@ static void publish(struct lp_state *s, uint32_t id, struct lp_planner *planner)
     }
     lp_order_clear(&infra->publish); // names have changed since: a new order
     struct lp_action action =
-        bare(LP_ACTION_PUBLISH, lp_because_of(s, LP_REASON_ADDRESS_CHANGED, 0));
+        lp_action_new(LP_ACTION_PUBLISH, lp_because_of(s, LP_REASON_ADDRESS_CHANGED, 0));
     action.infra = id;
     action.revision = infra->row.publish_wanted;
     lp_order_give(s, &infra->publish, planner, &action);

@@ -20,16 +20,11 @@ static void remove_orphan(struct lp_state *s, const struct lp_event *event,
         event->node < s->limits.nodes ? lp_node_get(s, event->node) : NULL;
     if (node && node->row.is_used && node->row.incarnation == event->incarnation)
         return;
-    struct lp_action action = {.kind = LP_ACTION_REMOVE_NODE,
-                               .infra = LP_NONE,
-                               .service = LP_NONE,
-                               .node = event->node,
-                               .app = LP_NONE,
-                               .host = event->host,
-                               .image = LP_NONE,
-                               .fault = LP_NONE,
-                               .incarnation = event->incarnation,
-                               .because = lp_because_of(s, LP_REASON_NOT_WANTED, 0)};
+    struct lp_action action =
+        lp_action_new(LP_ACTION_REMOVE_NODE, lp_because_of(s, LP_REASON_NOT_WANTED, 0));
+    action.node = event->node;
+    action.host = event->host;
+    action.incarnation = event->incarnation;
     bool is_newer = node && event->incarnation > node->row.incarnation;
     bool is_only = is_newer && node->row.is_used && node->order.kind == LP_ACTION_NONE &&
                    (node->row.phase == LP_NODE_ABSENT || node->row.phase == LP_NODE_UNKNOWN);
@@ -50,15 +45,9 @@ static void remove_orphan_network(struct lp_state *s, const struct lp_event *eve
     if (event->kind != LP_EVENT_NETWORK_READY ||
         (event->infra < s->limits.infras && lp_infra_get(s, event->infra)->row.is_used))
         return;
-    struct lp_action action = {.kind = LP_ACTION_REMOVE_NETWORK,
-                               .infra = event->infra,
-                               .service = LP_NONE,
-                               .node = LP_NONE,
-                               .app = LP_NONE,
-                               .host = LP_NONE,
-                               .image = LP_NONE,
-                               .fault = LP_NONE,
-                               .because = lp_because_of(s, LP_REASON_NOT_WANTED, 0)};
+    struct lp_action action =
+        lp_action_new(LP_ACTION_REMOVE_NETWORK, lp_because_of(s, LP_REASON_NOT_WANTED, 0));
+    action.infra = event->infra;
     lp_order_give(s, NULL, planner, &action);
 }
 

@@ -3,35 +3,23 @@
 #include "drivers/network_mark.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/str.h"
 
-LP_PRINTF(1, 2) static struct lp_place place_make(const char *fmt, ...)
-{
-    struct lp_place place;
-    va_list args;
-    va_start(args, fmt);
-    int bytes = vsnprintf(place.text, sizeof(place.text), fmt, args);
-    va_end(args);
-    lp_assert(bytes >= 0 && bytes < (int)sizeof(place.text));
-    return place;
-}
-
 struct lp_place lp_network_folder(const struct lp_driver_env *env, const char *infra)
 {
     if (!infra)
-        return place_make("/run/limpet-%s", env->root_id);
-    return place_make("/run/limpet-%s/%s", env->root_id, infra);
+        return lp_place_printf("/run/limpet-%s", env->root_id);
+    return lp_place_printf("/run/limpet-%s/%s", env->root_id, infra);
 }
 
 struct lp_place lp_network_file(const struct lp_driver_env *env, const char *infra,
                                 const char *file)
 {
-    return place_make("/run/limpet-%s/%s/%s", env->root_id, infra, file);
+    return lp_place_printf("/run/limpet-%s/%s/%s", env->root_id, infra, file);
 }
 
 struct lp_place lp_network_uplink(const struct lp_driver_env *env, uint32_t infra)
@@ -39,7 +27,7 @@ struct lp_place lp_network_uplink(const struct lp_driver_env *env, uint32_t infr
     // 15 bytes are too few for the mark and an id: both are folded into 40 bits.
     uint64_t hash = lp_fnv(LP_FNV_START, env->root_id, strlen(env->root_id));
     hash = lp_fnv(hash, &infra, sizeof(infra));
-    return place_make(LP_NETWORK_UPLINK_PREFIX "%010" PRIx64, hash & 0xffffffffffu);
+    return lp_place_printf(LP_NETWORK_UPLINK_PREFIX "%010" PRIx64, hash & 0xffffffffffu);
 }
 
 bool lp_network_mark_has_nat(const struct lp_network_mark *mark)

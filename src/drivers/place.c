@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-LP_PRINTF(1, 2) static struct lp_place place_printf(const char *fmt, ...)
+struct lp_place lp_place_printf(const char *fmt, ...)
 {
     struct lp_place place;
     va_list args;
@@ -32,27 +32,27 @@ int lp_place_check(const struct lp_driver_env *env, struct lp_err *err)
 
 struct lp_place lp_place_netns_prefix(const struct lp_driver_env *env)
 {
-    return place_printf("limpet-%s-", env->root_id);
+    return lp_place_printf("limpet-%s-", env->root_id);
 }
 
 struct lp_place lp_place_netns_name(const struct lp_driver_env *env, const char *infra)
 {
-    return place_printf("limpet-%s-%s", env->root_id, infra);
+    return lp_place_printf("limpet-%s-%s", env->root_id, infra);
 }
 
 struct lp_place lp_place_netns(const struct lp_driver_env *env, const char *infra)
 {
-    return place_printf("/run/netns/limpet-%s-%s", env->root_id, infra);
+    return lp_place_printf("/run/netns/limpet-%s-%s", env->root_id, infra);
 }
 
 struct lp_place lp_place_bridge(uint32_t network_index)
 {
-    return place_printf("br%u", network_index);
+    return lp_place_printf("br%u", network_index);
 }
 
 struct lp_place lp_place_veth(uint32_t node, uint32_t network_index)
 {
-    return place_printf("v%xn%u", node, network_index);
+    return lp_place_printf("v%xn%u", node, network_index);
 }
 
 void lp_place_mac(uint32_t address, uint8_t ret_mac[6])
@@ -65,7 +65,7 @@ void lp_place_mac(uint32_t address, uint8_t ret_mac[6])
 
 struct lp_place lp_place_nft_table(const struct lp_driver_env *env, const char *infra)
 {
-    struct lp_place place = place_printf("limpet_%s_%s", env->root_id, infra);
+    struct lp_place place = lp_place_printf("limpet_%s_%s", env->root_id, infra);
     for (char *c = place.text; *c; c++) {
         if (*c == '-')
             *c = '_';
@@ -75,48 +75,48 @@ struct lp_place lp_place_nft_table(const struct lp_driver_env *env, const char *
 
 struct lp_place lp_place_image(const struct lp_driver_env *env, const char *hash)
 {
-    return place_printf("%s/cache/images/%s", env->root, hash);
+    return lp_place_printf("%s/cache/images/%s", env->root, hash);
 }
 
 struct lp_place lp_place_image_mark(const struct lp_driver_env *env, const char *hash)
 {
-    return place_printf("%s/cache/images/%s.json", env->root, hash);
+    return lp_place_printf("%s/cache/images/%s.json", env->root, hash);
 }
 
 struct lp_place lp_place_images(const struct lp_driver_env *env)
 {
-    return place_printf("%s/cache/images", env->root);
+    return lp_place_printf("%s/cache/images", env->root);
 }
 
 struct lp_place lp_place_debs(const struct lp_driver_env *env)
 {
-    return place_printf("%s/cache/debs", env->root);
+    return lp_place_printf("%s/cache/debs", env->root);
 }
 
 struct lp_place lp_place_run(const struct lp_driver_env *env, const char *infra)
 {
-    return place_printf("%s/run/%s", env->root, infra);
+    return lp_place_printf("%s/run/%s", env->root, infra);
 }
 
 struct lp_place lp_place_runs(const struct lp_driver_env *env)
 {
-    return place_printf("%s/run", env->root);
+    return lp_place_printf("%s/run", env->root);
 }
 
 struct lp_place lp_place_nodes(const struct lp_driver_env *env)
 {
-    return place_printf("%s/nodes", env->root);
+    return lp_place_printf("%s/nodes", env->root);
 }
 
 struct lp_place lp_place_node(const struct lp_driver_env *env, const char *infra, const char *node)
 {
-    return place_printf("%s/nodes/%s/%s", env->root, infra, node);
+    return lp_place_printf("%s/nodes/%s/%s", env->root, infra, node);
 }
 
 struct lp_place lp_place_node_file(const struct lp_driver_env *env, const char *infra,
                                    const char *node, const char *file)
 {
-    return place_printf("%s/nodes/%s/%s/%s", env->root, infra, node, file);
+    return lp_place_printf("%s/nodes/%s/%s/%s", env->root, infra, node, file);
 }
 
 struct lp_place lp_place_init_socket(const struct lp_driver_env *env, const char *infra,
@@ -134,21 +134,21 @@ struct lp_place lp_place_log_folder(const struct lp_driver_env *env, const char 
 struct lp_place lp_place_volume(const struct lp_driver_env *env, const char *infra,
                                 const char *volume)
 {
-    return place_printf("%s/volumes/%s/%s", env->root, infra, volume);
+    return lp_place_printf("%s/volumes/%s/%s", env->root, infra, volume);
 }
 
 struct lp_place lp_place_secrets(const struct lp_driver_env *env, const char *infra)
 {
-    return place_printf("%s/secrets/%s", env->root, infra);
+    return lp_place_printf("%s/secrets/%s", env->root, infra);
 }
 
 struct lp_place lp_place_cgroup_top(const struct lp_driver_env *env)
 {
-    return place_printf("/limpet-%s", env->root_id);
+    return lp_place_printf("/limpet-%s", env->root_id);
 }
 
 struct lp_place lp_place_cgroup(const struct lp_driver_env *env, const char *infra,
                                 const char *node)
 {
-    return place_printf("/limpet-%s/%s/%s", env->root_id, infra, node);
+    return lp_place_printf("/limpet-%s/%s/%s", env->root_id, infra, node);
 }

@@ -19,6 +19,9 @@ struct lp_place {
     char text[LP_PLACE_TEXT_MAX];
 };
 
+struct lp_place lp_place_printf(const char *fmt, ...)
+    LP_PRINTF(1, 2); // never longer than it may be
+
 // LP_EINPUT when the root is not absolute or is longer than LP_PLACE_ROOT_MAX, or the mark is not
 // 8 hex digits. After that the functions below cannot fail: names are DNS labels already.
 LP_MUST_CHECK int lp_place_check(const struct lp_driver_env *env, struct lp_err *err);

@@ -80,6 +80,20 @@ struct lp_plan {        // the caller's; lp_step fills it from the start
     struct lp_action *actions; // full: the rest follows in the next step, wake_at_ms is now
 };
 
+// An action about nothing yet: all ids LP_NONE.
+static inline struct lp_action lp_action_new(enum lp_action_kind kind, struct lp_because because)
+{
+    return (struct lp_action){.kind = kind,
+                              .infra = LP_NONE,
+                              .service = LP_NONE,
+                              .node = LP_NONE,
+                              .app = LP_NONE,
+                              .host = LP_NONE,
+                              .image = LP_NONE,
+                              .fault = LP_NONE,
+                              .because = because};
+}
+
 const char *lp_action_word(enum lp_action_kind kind); // "start-node", ...
 const char *lp_reason_word(enum lp_reason reason);    // "app-exited", ...
 // A clause that follows "because": "it exited with code 1".
