@@ -24,6 +24,9 @@ static const struct lp_option options[] = {
     {"peer", 0, "TARGET", "network: only to and from this node or service"},
     {"network", 0, "NAME", "network: only on this one"},
     {"volume", 0, "NAME", "disk-load: this volume or path, not the node's /tmp"},
+    {"command", 0, "CMD",
+     "exec: run by the node's /bin/sh as its root; in effect once it ended with 0"},
+    {"undo", 0, "CMD", "exec: what takes it back; 'true' for nothing"},
     {"seed", 0, "N", "of all chance in it"},
     {0},
 };
@@ -101,6 +104,7 @@ const struct lp_verb lp_verb_break = {
         "--select), a network (network:back), 'host', or 'limpet' itself. FAULT is one of\n"
         "  of an application   kill terminate hang restart\n"
         "  of a node           crash shutdown reboot pause oom cpu memory disk-load processes\n"
+        "                      exec\n"
         "  of its network      cut loss delay reorder duplicate corrupt bandwidth dns\n"
         "  of Limpet           daemon-kill daemon-stall\n"
         "`limpet faults --kinds` tells what each does, takes and how it is undone. The undo is\n"

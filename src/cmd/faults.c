@@ -27,14 +27,16 @@ static void print(struct lp_cmd *cmd, const json_t *answer)
     const json_t *fault;
     add_heads(cmd, &table, heads);
     json_array_foreach (json_object_get(answer, "faults"), i, fault) {
-        const char *target = lp_json_text(json_object_get(fault, "as_asked"), "target");
+        const json_t *asked = json_object_get(fault, "as_asked");
+        const char *target = lp_json_text(asked, "target"), *says = lp_json_text(fault, "says");
+        const char *command = lp_json_text(json_object_get(asked, "options"), "command");
         const char *app = lp_json_text(fault, "application"), *phase = lp_json_text(fault, "phase");
         long long until = lp_json_number(fault, "until");
         struct lp_cell row[] = {
             {lp_json_text(fault, "fault"), LP_BOLD},
             {lp_json_text(fault, "infrastructure"), LP_PLAIN},
             {app[0] ? lp_arena_printf(cmd->arena, "%s/%s", target, app) : target, LP_PLAIN},
-            {lp_json_text(fault, "says"), LP_PLAIN},
+            {command[0] ? lp_arena_printf(cmd->arena, "%s: %s", says, command) : says, LP_PLAIN},
             {phase, strcmp(phase, "active") == 0 ? LP_RED : LP_YELLOW},
             {until ? lp_time_span(cmd, until - lp_time_now_ms()) : "until healed", LP_PLAIN},
         };

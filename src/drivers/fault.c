@@ -36,6 +36,7 @@ static const struct lp_fault_hand *const hands[LP_FAULT_KINDS] = {
     [LP_FAULT_SHUTDOWN] = &lp_fault_hand_node,
     [LP_FAULT_REBOOT] = &lp_fault_hand_node,
     [LP_FAULT_PAUSE] = &lp_fault_hand_node,
+    [LP_FAULT_EXEC] = &lp_fault_hand_exec,
     [LP_FAULT_OOM] = &lp_fault_hand_load,
     [LP_FAULT_CPU] = &lp_fault_hand_load,
     [LP_FAULT_MEMORY] = &lp_fault_hand_load,
@@ -162,6 +163,14 @@ static void job_fill(struct lp_fault_job *job, const struct lp_order *order)
         memcpy(job->peers, order->peers, peers * sizeof(*job->peers));
 }
 
+// What is half done is undone first; then it is told that it failed, and nothing of it is left.
+static void give_up(struct lp_fault_job *job, const char *why)
+{
+    lp_str_clear(&job->failed_text);
+    lp_str_add(&job->failed_text, why);
+    phase_set(job, LP_FAULT_JOB_HEALING);
+}
+
 LP_MUST_CHECK static int inject(struct lp_faults *faults, const struct lp_order *order,
                                 struct lp_err *err)
 {
@@ -174,20 +183,16 @@ LP_MUST_CHECK static int inject(struct lp_faults *faults, const struct lp_order 
         job = job_add(faults, order->action.revision);
     job_fill(job, order);
     job->is_adopted = job->is_told = false;
+    lp_str_clear(&job->failed_text);
     phase_set(job, LP_FAULT_JOB_INJECTING);
     int result = hand->prepare ? hand->prepare(faults, job, err) : 0;
     if (result == 0)
         result = lp_fault_job_save(faults, job, err); // law 3: the undo first
     if (result == 0)
         result = hand->inject(faults, job, err);
-    if (result < 0) {
-        struct lp_err ignored;
-        if (hand->undo(faults, job, &ignored) == 0)
-            lp_fault_job_drop(faults, job);
-        else
-            phase_set(job, LP_FAULT_JOB_HEALING); // half done: undone as it can be
-    }
-    return result;
+    if (result < 0)
+        give_up(job, err->text);
+    return 0;
 }
 
 static void heal(struct lp_faults *faults, const struct lp_order *order)
@@ -198,6 +203,7 @@ static void heal(struct lp_faults *faults, const struct lp_order *order)
         job_fill(job, order);
     }
     job->is_adopted = false;
+    lp_str_clear(&job->failed_text);
     phase_set(job, LP_FAULT_JOB_HEALING);
 }
 
@@ -215,6 +221,21 @@ static int fault_begin(void *self, const struct lp_order *order, struct lp_err *
 
 // What became of them.
 
+static void undo(struct lp_faults *faults, struct lp_fault_job *job)
+{
+    struct lp_err err = {0};
+    const struct lp_fault_hand *hand = lp_fault_hand_of(job->spec.kind);
+    bool has_failed = job->failed_text.bytes > 0;
+    struct lp_str *text = has_failed ? &job->failed_text : &job->healed_text;
+    if (hand && hand->undo(faults, job, &err) < 0)
+        return; // looked at again
+    if (has_failed && job->healed_text.bytes)
+        lp_str_printf(text, "; %s", job->healed_text.text);
+    put(faults, job, has_failed ? LP_EVENT_FAULT_FAILED : LP_EVENT_FAULT_HEALED,
+        text->bytes ? text->text : NULL);
+    lp_fault_job_drop(faults, job);
+}
+
 static void look(struct lp_faults *faults, struct lp_fault_job *job)
 {
     LP_OWNS_STR struct lp_str seen = {0};
@@ -231,23 +252,9 @@ static void look(struct lp_faults *faults, struct lp_fault_job *job)
         if (job->spec.flags & LP_FAULT_IS_INSTANT)
             lp_fault_job_drop(faults, job);
     } else if (result < 0) {
-        put(faults, job, LP_EVENT_FAULT_FAILED, err.text);
-        struct lp_err ignored;
-        if (hand->undo(faults, job, &ignored) == 0)
-            lp_fault_job_drop(faults, job);
-        else
-            phase_set(job, LP_FAULT_JOB_HEALING);
+        give_up(job, err.text);
+        undo(faults, job);
     }
-}
-
-static void undo(struct lp_faults *faults, struct lp_fault_job *job)
-{
-    struct lp_err err = {0};
-    const struct lp_fault_hand *hand = lp_fault_hand_of(job->spec.kind);
-    if (hand && hand->undo(faults, job, &err) < 0)
-        return; // looked at again
-    put(faults, job, LP_EVENT_FAULT_HEALED, NULL);
-    lp_fault_job_drop(faults, job);
 }
 
 static void child_ended(void *context, const struct lp_child_exit *exit)

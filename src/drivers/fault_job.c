@@ -132,6 +132,9 @@ int lp_fault_jobs_load(struct lp_faults *faults, struct lp_err *err)
 
 void lp_fault_job_free(struct lp_fault_job *job)
 {
+    lp_fault_command_drop(job);
+    lp_str_release(&job->failed_text);
+    lp_str_release(&job->healed_text);
     json_decref(job->undo);
     free(job->as_asked);
     lp_heap_free(job->peers);

@@ -15,7 +15,12 @@
 #include "model/driver.h"
 #include "model/fault.h"
 
-enum { LP_FAULT_PEERS_MAX = 1024, LP_FAULT_PLACES_MAX = 16 };
+enum {
+    LP_FAULT_PEERS_MAX = 1024,
+    LP_FAULT_PLACES_MAX = 16,
+    LP_FAULT_COMMAND_MS = 18 * 1000, // a command has this long: less than an effect has to be seen
+    LP_FAULT_HANG_UP_MS = 2500,
+};
 
 struct lp_fault_job {
     uint64_t number;
@@ -31,6 +36,12 @@ struct lp_fault_job {
     uint32_t *peers; // heap
     size_t peer_count;
     json_t *undo; // the hand's own notes, an object: written by prepare, read by undo
+    struct lp_fault_command *command; // runs in the node now, for the hand; NULL: none
+    bool is_command_undo;             // ... and it is the undo
+    uint32_t undo_tries;              // of a person's undo that failed
+    int64_t undo_not_before_ms;
+    struct lp_str failed_text; // why it could not be injected: told once it is undone; "": it could
+    struct lp_str healed_text; // what is worth telling about the undo; "": nothing
     enum { LP_FAULT_JOB_INJECTING, LP_FAULT_JOB_ACTIVE, LP_FAULT_JOB_HEALING } phase;
     bool is_told;           // ACTIVE was put
     bool is_adopted;        // read from its file; no order about it was heard yet
@@ -71,6 +82,7 @@ extern const struct lp_fault_hand lp_fault_hand_net;     // cut loss bandwidth d
 extern const struct lp_fault_hand lp_fault_hand_load;    // oom cpu memory disk-load processes
 extern const struct lp_fault_hand lp_fault_hand_relay;   // delay reorder duplicate corrupt
 extern const struct lp_fault_hand lp_fault_hand_daemon;  // daemon-kill daemon-stall
+extern const struct lp_fault_hand lp_fault_hand_exec;    // exec
 
 // fault_job.c: the file of a job.
 LP_MUST_CHECK int lp_fault_job_save(const struct lp_faults *faults, const struct lp_fault_job *job,
@@ -80,6 +92,20 @@ void lp_fault_job_drop(struct lp_faults *faults, struct lp_fault_job *job); // a
 void lp_fault_job_free(struct lp_fault_job *job);
 // An option as a person gave it, or NULL. Lent until the job ends.
 const char *lp_fault_option(const struct lp_fault_job *job, const char *name);
+
+// fault_command.c: a command that runs in the node of a fault, through its limpet-init. Nothing
+// here waits for it; one at a time a fault.
+struct lp_exec_request;
+LP_MUST_CHECK int lp_fault_command_start(const struct lp_faults *faults, struct lp_fault_job *job,
+                                         const struct lp_exec_request *request, struct lp_err *err);
+// 1: it ended with 0, its output is in ret_output (its end, if it is long); 0: not yet; < 0: it
+// ended with something else, or not in time, or the node is gone: err says so with its last line.
+// After anything but 0 it is forgotten. ret_output may be NULL.
+LP_MUST_CHECK int lp_fault_command_look(struct lp_fault_job *job, struct lp_str *ret_output,
+                                        struct lp_err *err);
+// Forget it; if it runs, limpet-init hangs it up, and kills what is left of it within
+// LP_FAULT_HANG_UP_MS.
+void lp_fault_command_drop(struct lp_fault_job *job);
 
 // fault_target.c: what a fault is aimed at, seen from outside.
 // The node's first process. LP_ENOTFOUND: it does not run, or in another life.

@@ -189,6 +189,9 @@ LP_MUST_CHECK static int aim_take(struct aim *aim, struct lp_err *err)
     if (is_host && place == LP_FAULT_OF_APP)
         return lp_err_set(err, LP_EINPUT, "the fault %s is of an application, not of the host",
                           ask->fault);
+    if (is_host &&
+        aim->spec.kind == LP_FAULT_EXEC) // what it would do to the machine, nobody undoes
+        return lp_err_set(err, LP_EINPUT, "the fault exec runs in a node, not on the host");
     if (is_host) {
         aim_at_host(aim);
         return 0;

@@ -10,7 +10,7 @@
 #include "model/duration.h"
 #include "model/want.h"
 
-enum { DEFAULT_DURATION_MS = 5 * 60 * 1000 };
+enum { DEFAULT_DURATION_MS = 5 * 60 * 1000, LP_FAULT_COMMAND_MAX = 4096 };
 
 static uint32_t flags_of(const struct lp_fault_spec *spec)
 {
@@ -97,6 +97,22 @@ static bool number_read(const char *text, int64_t least, int64_t most, int64_t *
     return end > text && *end == '\0' && *ret_number >= least && *ret_number <= most;
 }
 
+// "100ppm", "-100" or "2x": how much faster than right, in millionths.
+static bool drift_read(const char *text, int32_t *ret_ppm)
+{
+    char *end;
+    const double least = -900 * 1000, most = 9 * 1000 * 1000;
+    double number = strtod(text, &end);
+    if (end == text || !(number >= -1e9 && number <= 1e9))
+        return false;
+    if (strcmp(end, "x") == 0)
+        number = (number - 1) * 1e6;
+    else if (*end != '\0' && strcmp(end, "ppm") != 0)
+        return false;
+    *ret_ppm = (int32_t)(number < 0 ? number - 0.5 : number + 0.5);
+    return number >= least && number <= most && *ret_ppm != 0;
+}
+
 static const struct option {
     const char *name;
     uint32_t bit;
@@ -110,12 +126,12 @@ static const struct option {
     {"workers", LP_FAULT_TAKES_WORKERS, "a number from 1 to 64"},
     {"leave", LP_FAULT_TAKES_LEAVE, "a size such as 16m"},
     {"jump", LP_FAULT_TAKES_JUMP, "a duration such as 1h or -30s"},
-    {"drift", LP_FAULT_TAKES_DRIFT, "parts in a million, from -900000 to 900000"},
+    {"drift", LP_FAULT_TAKES_DRIFT, "a speed such as 100ppm, -5000ppm or 2x, from 0.1x to 10x"},
     {"direction", LP_FAULT_TAKES_LINK, "both, in or out"},
     {"peer", LP_FAULT_TAKES_LINK, NULL},
     {"network", LP_FAULT_TAKES_LINK, NULL},
-    {"command", LP_FAULT_TAKES_COMMAND, NULL},
-    {"undo", LP_FAULT_TAKES_COMMAND, NULL},
+    {"command", LP_FAULT_TAKES_COMMAND, "a command of the shell, 1 to 4096 bytes"},
+    {"undo", LP_FAULT_TAKES_UNDO, "a command of the shell, 1 to 4096 bytes"},
     {"volume", LP_FAULT_TAKES_VOLUME, NULL},
     {"seed", 0, "a number"},
 };
@@ -145,9 +161,10 @@ static bool value_read(const struct option *option, const char *text, struct lp_
         is_good = word_read(text, directions, &spec->direction);
     else if (option->bit == LP_FAULT_TAKES_WORKERS && (is_good = number_read(text, 1, 64, &number)))
         spec->count = (uint32_t)number;
-    else if (option->bit == LP_FAULT_TAKES_DRIFT &&
-             (is_good = number_read(text, -900000, 900000, &number)))
-        spec->drift_ppm = (int32_t)number;
+    else if (option->bit == LP_FAULT_TAKES_DRIFT)
+        is_good = drift_read(text, &spec->drift_ppm);
+    else if (option->bit & (LP_FAULT_TAKES_COMMAND | LP_FAULT_TAKES_UNDO))
+        is_good = text[0] && strlen(text) <= LP_FAULT_COMMAND_MAX;
     else if (option->bit == 0 && (is_good = number_read(text, 0, UINT32_MAX, &number)))
         spec->seed = (uint32_t)number;
     return is_good;

@@ -46,6 +46,7 @@ const char *const lp_fault_words[LP_FAULT_KINDS] = {
 #define LINK    LP_FAULT_TAKES_LINK
 #define COMMAND LP_FAULT_TAKES_COMMAND
 #define VOLUME  LP_FAULT_TAKES_VOLUME
+#define UNDO    LP_FAULT_TAKES_UNDO
 
 const struct lp_fault_row_of_kind lp_fault_kinds[LP_FAULT_KINDS] = {
     [LP_FAULT_KILL] = {.about = {.effect = "the application is killed with SIGKILL",
@@ -68,8 +69,8 @@ const struct lp_fault_row_of_kind lp_fault_kinds[LP_FAULT_KINDS] = {
     [LP_FAULT_EXEC] = {.about = {.effect = "a command runs in the node",
                                  .undo = "the command given as undo runs in it",
                                  .place = LP_FAULT_OF_NODE},
-                       .options = COMMAND,
-                       .needs = COMMAND},
+                       .options = COMMAND | UNDO,
+                       .needs = COMMAND | UNDO},
     [LP_FAULT_CRASH] = {.about = {.effect =
                                       "the node's power is cut; with --for it stays off that long",
                                   .undo = "the node may start again",

@@ -12,9 +12,10 @@ enum { // options, as bits
     LP_FAULT_TAKES_LEAVE = 1 << 5,
     LP_FAULT_TAKES_JUMP = 1 << 6,
     LP_FAULT_TAKES_DRIFT = 1 << 7,
-    LP_FAULT_TAKES_LINK = 1 << 8,    // direction, peer, network
-    LP_FAULT_TAKES_COMMAND = 1 << 9, // command, undo
+    LP_FAULT_TAKES_LINK = 1 << 8, // direction, peer, network
+    LP_FAULT_TAKES_COMMAND = 1 << 9,
     LP_FAULT_TAKES_VOLUME = 1 << 10,
+    LP_FAULT_TAKES_UNDO = 1 << 11,
 };
 
 struct lp_fault_row_of_kind {
