@@ -286,10 +286,10 @@ int lp_daemon_run(const struct lp_daemon_config *config, struct lp_err *err)
 static int last_note(void *context, const struct lp_record *record)
 {
     *(uint64_t *)context = record->seq;
-    return 0;
+    return lp_record_is_readable(record) ? 0 : LP_EUNSUPPORTED;
 }
 
-// Is every record sound, so that nothing need be salvaged?
+// Is every record sound and known, so that nothing need be salvaged?
 static bool journal_is_sound(const char *path, uint64_t *ret_last_seq)
 {
     struct lp_err err;

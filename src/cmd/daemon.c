@@ -29,7 +29,7 @@ static int salvage_run(struct lp_cmd *cmd)
         printf("the journal is sound up to its last record, %" PRIu64 ": nothing was changed\n",
                kept.last_seq);
     else
-        printf("the journal goes on behind record %" PRIu64 "; what was damaged is kept beside it "
+        printf("the journal goes on behind record %" PRIu64 "; the whole of it is kept beside it "
                "as journal.db.corrupt-*\n"
                "limpet up FILE makes what runs as the file says\n",
                kept.last_seq);
@@ -71,8 +71,8 @@ const struct lp_verb lp_verb_daemon = {
     .help =
         "limpet up starts one in the background when none runs. A daemon may be killed at any\n"
         "time: the nodes go on, and the next one adopts them. SIGTERM ends it in order. A daemon\n"
-        "that finds its journal damaged does not run: --salvage keeps the longest sound run of\n"
-        "records and moves the damaged file aside.",
+        "that finds its journal damaged, or of another version, does not run: --salvage keeps the\n"
+        "longest run of records that it can use, and the whole file aside.",
     .options = options,
     .run = run,
 };

@@ -479,7 +479,7 @@ LP_MUST_CHECK static int batch_flush(struct salvage *salvage, struct lp_err *err
     return result;
 }
 
-// Ends quietly at the first record that is not sound: finding it is the purpose.
+// Ends quietly at the first record that is not sound or not known: finding it is the purpose.
 LP_MUST_CHECK static int copy_sound(struct salvage *salvage, struct lp_err *err)
 {
     OWNS_STATEMENT sqlite3_stmt *rows = NULL;
@@ -490,6 +490,8 @@ LP_MUST_CHECK static int copy_sound(struct salvage *salvage, struct lp_err *err)
     while (sqlite3_step(rows) == SQLITE_ROW &&
            row_check(salvage->store, rows, &last, &sum, &why) == 0) {
         struct lp_record record = record_of(rows);
+        if (!lp_record_is_readable(&record))
+            break;
         record.word = lp_arena_text(&salvage->arena, record.word);
         record.subject = lp_arena_text(&salvage->arena, record.subject);
         record.body = lp_arena_text(&salvage->arena, record.body);

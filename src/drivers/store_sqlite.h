@@ -12,7 +12,8 @@
 LP_MUST_CHECK int lp_store_sqlite_open(const char *path, struct lp_store *ret_store,
                                        struct lp_err *err);
 
-// Keep what can be trusted of a damaged journal: the longest sound run of records from the first.
+// Keep what can be used of a damaged journal: the longest run of records from the first that are
+// sound, and whose events this program knows.
 // The damaged files are moved aside to PATH.corrupt-SECONDS (since 1970). *ret_last_seq: the last
 // record kept. LP_ECORRUPT when not even the first is sound; then nothing is changed.
 LP_MUST_CHECK int lp_store_sqlite_salvage(const char *path, uint64_t *ret_last_seq,

@@ -311,10 +311,8 @@ LP_MUST_CHECK static int replay_event(struct lp_engine *engine, const struct lp_
 {
     LP_OWNS_ARENA struct lp_arena arena = {0};
     struct lp_event event;
-    if (lp_event_parse(record->body, strlen(record->body), &arena, &event, err) < 0)
-        return lp_err_wrap(err, "journal record %llu", (unsigned long long)record->seq);
-    event.seq = record->seq;
-    event.at_ms = record->at_ms;
+    if (lp_record_event(record, &arena, &event, err) < 0)
+        return err->code;
     if (lp_catalog_fold(&engine->catalog, &event, err) < 0)
         return lp_err_wrap(err, "journal record %llu", (unsigned long long)record->seq);
     // The plan is dropped: what it ordered is ordered again after DRIVERS_SYNCED if it is missing.

@@ -19,6 +19,14 @@ struct lp_record {
     const char *body;    // JSON by lp_event_print or lp_action_print
 };
 
+struct lp_arena;
+struct lp_event;
+// The event that an EVENT record holds, with its seq and time; its text lives in arena.
+// LP_EUNSUPPORTED: this program knows no such event; err says what to do.
+LP_MUST_CHECK int lp_record_event(const struct lp_record *record, struct lp_arena *arena,
+                                  struct lp_event *ret_event, struct lp_err *err);
+bool lp_record_is_readable(const struct lp_record *record);
+
 struct lp_store_query {
     // "demo/db-1" finds the records of that subject and of all below it ("demo/db-1/mariadb", not
     // "demo/db-10"); NULL or "" finds all.

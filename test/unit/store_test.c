@@ -225,6 +225,32 @@ static void a_damaged_snapshot_is_passed_over(void **state)
     store.ops->close(store.self);
 }
 
+// The journal of another version: sound, and not to be understood from one record on.
+static void what_is_not_known_is_salvaged_up_to_it(void **state)
+{
+    const struct place *place = *state;
+    struct lp_err err = {0};
+    struct lp_store store = open_or_fail(place->path);
+    assert_int_equal(append(&store, 1, 10, &err), 0);
+    struct lp_record record = {.seq = 11,
+                               .at_ms = 1011,
+                               .kind = LP_RECORD_EVENT,
+                               .word = "node-flew",
+                               .subject = "demo",
+                               .body = "{\"event\":\"node-flew\"}"};
+    assert_true(lp_record_is_readable(&(struct lp_record){.kind = LP_RECORD_ACTION}));
+    assert_false(lp_record_is_readable(&record));
+    assert_int_equal(store.ops->append(store.self, 11, &record, 1, &err), 0);
+    assert_int_equal(append(&store, 12, 5, &err), 0);
+    store.ops->close(store.self);
+    uint64_t last_seq = 0;
+    assert_int_equal(lp_store_sqlite_salvage(place->path, &last_seq, &err), 0);
+    assert_int_equal(last_seq, 10);
+    store = open_or_fail(place->path);
+    assert_int_equal(count_from(&store, 1), 10);
+    store.ops->close(store.self);
+}
+
 static void damage_is_told_and_salvaged(void **state)
 {
     const struct place *place = *state;
@@ -411,6 +437,7 @@ int main(void)
         TEST(find_knows_what_is_below_a_subject),
         TEST(the_last_snapshot_is_kept),
         TEST(a_damaged_snapshot_is_passed_over),
+        TEST(what_is_not_known_is_salvaged_up_to_it),
         TEST(damage_is_told_and_salvaged),
         TEST(a_torn_file_is_told),
         TEST(what_is_no_journal_is_left_alone),
