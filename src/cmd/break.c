@@ -13,17 +13,20 @@ static const struct lp_option options[] = {
      "'ever': until somebody heals it"},
     {"select", 0, "WHICH", "of a service: one (default), all, a number, or a share such as 50%"},
     {"no-wait", 0, NULL, "do not wait until its effect is seen"},
-    {"delay", 0, "TIME", "delay, reorder: by how much"},
-    {"jitter", 0, "TIME", "delay: more or less this much"},
+    {"delay", 0, "TIME", "delay, reorder, disk-slow: by how much"},
+    {"jitter", 0, "TIME", "delay, disk-slow: more or less this much"},
     {"distribution", 0, "NAME", "of the jitter: uniform or normal"},
-    {"share", 0, "SHARE", "of the packets, of the time or of the memory: 5% or 0.05"},
+    {"share", 0, "SHARE",
+     "of the packets, of the disk's work, of the time or of the memory: 5% or 0.05"},
     {"rate", 0, "RATE", "bandwidth: 512k (bytes a second) or 8mbit"},
     {"workers", 0, "N", "cpu, disk-load: how many"},
-    {"leave", 0, "SIZE", "memory: how much is left free"},
+    {"leave", 0, "SIZE", "memory, disk-full: how much is left free"},
     {"direction", 0, "WAY", "network: both (default), in or out"},
     {"peer", 0, "TARGET", "network: only to and from this node or service"},
     {"network", 0, "NAME", "network: only on this one"},
-    {"volume", 0, "NAME", "disk-load: this volume or path, not the node's /tmp"},
+    {"volume", 0, "NAME",
+     "disk faults: the volume, by its name or path (default: the only one); disk-load: not /tmp"},
+    {"on", 0, "WHAT", "disk-slow, io-error: all (default), read, write or sync"},
     {"command", 0, "CMD",
      "exec: run by the node's /bin/sh as its root; in effect once it ended with 0"},
     {"undo", 0, "CMD", "exec: what takes it back; 'true' for nothing"},
@@ -105,6 +108,7 @@ const struct lp_verb lp_verb_break = {
         "  of an application   kill terminate hang restart\n"
         "  of a node           crash shutdown reboot pause oom cpu memory disk-load processes\n"
         "                      exec\n"
+        "  of its volumes      disk-full read-only disk-slow io-error lose-writes\n"
         "  of its network      cut loss delay reorder duplicate corrupt bandwidth dns\n"
         "  of Limpet           daemon-kill daemon-stall\n"
         "`limpet faults --kinds` tells what each does, takes and how it is undone. The undo is\n"

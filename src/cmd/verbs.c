@@ -35,6 +35,6 @@ const struct lp_verb *const lp_verbs[] = {
     &lp_verb_exec,       &lp_verb_scale,  &lp_verb_restart,  &lp_verb_break,    &lp_verb_heal,
     &lp_verb_faults,     &lp_verb_images, &lp_verb_daemon,   &lp_verb_shutdown, &lp_verb_load,
     &lp_verb_experiment, &lp_verb_doctor, &lp_verb_simulate, &lp_verb_version,  &lp_verb_forward,
-    &lp_verb_hog,        &lp_verb_probe,  &lp_verb_relay,
+    &lp_verb_hog,        &lp_verb_layer,  &lp_verb_probe,    &lp_verb_relay,
 };
 const size_t lp_verb_count = sizeof(lp_verbs) / sizeof(lp_verbs[0]);

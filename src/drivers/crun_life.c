@@ -13,6 +13,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "drivers/crun_parts.h"
+#include "drivers/layer.h"
 #include "drivers/network_ns.h"
 #include "drivers/node_link.h"
 
@@ -178,6 +179,7 @@ void lp_crun_fence(struct lp_crun *crun, struct lp_crun_node *node)
     if (!node->is_fencing && node->pidfd >= 0)
         node->status = LIFE_KILLED;
     node->is_fencing = true;
+    lp_layers_kill(lp_place_node(&crun->env, node->mark.infra_name, node->mark.name).text);
     lp_cgroup_kill(&crun->cgroups, node_cgroup(crun, node).text);
     dead_check(crun, node);
 }

@@ -50,6 +50,11 @@ static const struct lp_fault_hand *const hands[LP_FAULT_KINDS] = {
     [LP_FAULT_LOSS] = &lp_fault_hand_net,
     [LP_FAULT_BANDWIDTH] = &lp_fault_hand_net,
     [LP_FAULT_DNS] = &lp_fault_hand_net,
+    [LP_FAULT_DISK_FULL] = &lp_fault_hand_disk,
+    [LP_FAULT_READ_ONLY] = &lp_fault_hand_disk,
+    [LP_FAULT_DISK_SLOW] = &lp_fault_hand_disk,
+    [LP_FAULT_IO_ERROR] = &lp_fault_hand_disk,
+    [LP_FAULT_LOSE_WRITES] = &lp_fault_hand_disk,
     [LP_FAULT_DAEMON_KILL] = &lp_fault_hand_daemon,
     [LP_FAULT_DAEMON_STALL] = &lp_fault_hand_daemon,
 };

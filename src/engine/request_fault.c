@@ -4,6 +4,7 @@
 
 #include "base/own.h"
 #include "base/rng.h"
+#include "engine/fault_volume.h"
 #include "engine/places.h"
 #include "engine/self.h"
 #include "engine/view.h"
@@ -239,6 +240,40 @@ LP_MUST_CHECK static int may_break(const struct aim *aim, struct lp_err *err)
     return 0;
 }
 
+// Of a fault of the disk: where the volume is mounted in the node, or NULL when it is of no such
+// kind. It was found once already when the aim was taken.
+LP_MUST_CHECK static int volume_find(const struct aim *aim, uint32_t node, const char **ret_target,
+                                     struct lp_err *err)
+{
+    enum lp_fault_place place = lp_fault_about((enum lp_fault_kind)aim->spec.kind)->place;
+    *ret_target = NULL;
+    if (place != LP_FAULT_OF_VOLUME || node == LP_NONE)
+        return 0;
+    uint32_t id = lp_state_node(aim->engine->state, node)->service;
+    const struct lp_service *service = aim->engine->catalog.services[id].service;
+    if (!service)
+        return lp_err_set(err, LP_ENOTFOUND, "nothing is known of the volumes of %s",
+                          aim->ask->target);
+    return lp_fault_volume_find(service, option_of(aim->ask, "volume"), ret_target, err);
+}
+
+LP_MUST_CHECK static int volumes_find(const struct aim *aim, struct lp_err *err)
+{
+    const char *ignored;
+    for (size_t i = 0; i < aim->count; i++)
+        if (volume_find(aim, aim->nodes[i], &ignored, err) < 0)
+            return err->code;
+    return 0;
+}
+
+static void add_option(struct lp_str *text, const char *key, const char *value)
+{
+    lp_str_add(text, text->text[text->bytes - 1] == '{' ? "" : ",");
+    lp_str_add_json(text, key);
+    lp_str_add_char(text, ':');
+    lp_str_add_json(text, value);
+}
+
 // What the driver and listings need of the words: kept with the row.
 static const char *text_of(const struct aim *aim, uint32_t node)
 {
@@ -251,12 +286,16 @@ static const char *text_of(const struct aim *aim, uint32_t node)
     lp_str_add(&text, "{\"target\":");
     lp_str_add_json(&text, lp_str_text(&name));
     lp_str_add(&text, ",\"options\":{");
+    const char *volume = NULL;
+    struct lp_err ignored;
+    (void)!volume_find(aim, node, &volume, &ignored);
     for (size_t i = 0; i < aim->ask->options.count; i++) {
-        lp_str_add(&text, i ? "," : "");
-        lp_str_add_json(&text, aim->ask->options.items[i].key);
-        lp_str_add_char(&text, ':');
-        lp_str_add_json(&text, aim->ask->options.items[i].value);
+        const struct lp_pair *option = &aim->ask->options.items[i];
+        if (!volume || strcmp(option->key, "volume") != 0)
+            add_option(&text, option->key, option->value);
     }
+    if (volume)
+        add_option(&text, "volume", volume);
     lp_str_add(&text, "}}");
     return lp_arena_text(aim->arena, lp_str_text(&text));
 }
@@ -321,7 +360,8 @@ int lp_request_fault(struct lp_engine *engine, const struct lp_fault_ask *ask,
         return err->code;
     if (!option_of(ask, "seed"))
         aim.spec.seed = (uint32_t)(engine->last_seq * 2654435761u);
-    if (aim_take(&aim, err) < 0 || names_read(&aim, err) < 0 || may_break(&aim, err) < 0)
+    if (aim_take(&aim, err) < 0 || names_read(&aim, err) < 0 || may_break(&aim, err) < 0 ||
+        volumes_find(&aim, err) < 0)
         return err->code;
     return submit(&aim, ret_json, err);
 }

@@ -18,8 +18,8 @@ const char *const lp_experiment_step_words[LP_EXPERIMENT_STEPS] = {
 
 // The options of faults, as `limpet break` has them.
 static const char *const fault_options[] = {
-    "delay", "jitter",    "distribution", "share",   "rate",   "workers", "leave", "jump",
-    "drift", "direction", "peer",         "network", "volume", "command", "undo",  "seed"};
+    "delay",     "jitter", "distribution", "share",  "rate", "workers", "leave", "jump", "drift",
+    "direction", "peer",   "network",      "volume", "on",   "command", "undo",  "seed"};
 
 static uint32_t span_read(struct lp_reader *reader, struct lp_yaml_node *node)
 {

@@ -89,6 +89,7 @@ static bool word_read(const char *text, const char *const *words, uint32_t *ret_
 
 static const char *const directions[] = {"both", "in", "out", NULL};
 static const char *const distributions[] = {"uniform", "normal", NULL};
+static const char *const operations[] = {"all", "read", "write", "sync", NULL};
 
 static bool number_read(const char *text, int64_t least, int64_t most, int64_t *ret_number)
 {
@@ -133,6 +134,7 @@ static const struct option {
     {"command", LP_FAULT_TAKES_COMMAND, "a command of the shell, 1 to 4096 bytes"},
     {"undo", LP_FAULT_TAKES_UNDO, "a command of the shell, 1 to 4096 bytes"},
     {"volume", LP_FAULT_TAKES_VOLUME, NULL},
+    {"on", LP_FAULT_TAKES_ON, "all, read, write or sync"},
     {"seed", 0, "a number"},
 };
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
@@ -140,6 +142,7 @@ enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 static bool value_read(const struct option *option, const char *text, struct lp_fault_spec *spec)
 {
     int64_t number = 0;
+    uint32_t ignored; // the hand reads the word
     bool is_good = true;
     if (!option->form)
         return true; // a name, looked up by whoever knows it
@@ -157,6 +160,8 @@ static bool value_read(const struct option *option, const char *text, struct lp_
         is_good = lp_size_parse(text, &spec->bytes);
     else if (option->bit == LP_FAULT_TAKES_JUMP)
         is_good = jump_read(text, &spec->clock_ms);
+    else if (option->bit == LP_FAULT_TAKES_ON)
+        is_good = word_read(text, operations, &ignored);
     else if (option->bit == LP_FAULT_TAKES_LINK)
         is_good = word_read(text, directions, &spec->direction);
     else if (option->bit == LP_FAULT_TAKES_WORKERS && (is_good = number_read(text, 1, 64, &number)))

@@ -56,7 +56,8 @@ enum lp_fault_kind {
 
 enum lp_fault_place { // what it can be aimed at
     LP_FAULT_OF_APP,
-    LP_FAULT_OF_NODE, // the node, or the host when it is aimed at "host"
+    LP_FAULT_OF_NODE,   // the node, or the host when it is aimed at "host"
+    LP_FAULT_OF_VOLUME, // of a node
     LP_FAULT_OF_DAEMON,
 };
 

@@ -47,6 +47,7 @@ const char *const lp_fault_words[LP_FAULT_KINDS] = {
 #define COMMAND LP_FAULT_TAKES_COMMAND
 #define VOLUME  LP_FAULT_TAKES_VOLUME
 #define UNDO    LP_FAULT_TAKES_UNDO
+#define ON      LP_FAULT_TAKES_ON
 
 const struct lp_fault_row_of_kind lp_fault_kinds[LP_FAULT_KINDS] = {
     [LP_FAULT_KILL] = {.about = {.effect = "the application is killed with SIGKILL",
@@ -151,28 +152,30 @@ const struct lp_fault_row_of_kind lp_fault_kinds[LP_FAULT_KINDS] = {
     [LP_FAULT_DNS] = {.about = {.effect = "names do not resolve",
                                 .undo = "names resolve again",
                                 .place = LP_FAULT_OF_NODE}},
-    [LP_FAULT_DISK_FULL] = {.about = {.effect = "the disk has no room left",
-                                      .undo = "the room is given back",
-                                      .place = LP_FAULT_OF_NODE},
+    [LP_FAULT_DISK_FULL] = {.about = {.effect =
+                                          "a volume has no room left, or no more than --leave",
+                                      .undo = "it has its room again",
+                                      .place = LP_FAULT_OF_VOLUME},
                             .options = LEAVE | VOLUME},
-    [LP_FAULT_READ_ONLY] = {.about = {.effect = "the disk cannot be written",
+    [LP_FAULT_READ_ONLY] = {.about = {.effect = "a volume cannot be written (EROFS)",
                                       .undo = "it can be written again",
-                                      .place = LP_FAULT_OF_NODE},
+                                      .place = LP_FAULT_OF_VOLUME},
                             .options = VOLUME},
-    [LP_FAULT_DISK_SLOW] = {.about = {.effect = "reads and writes of a volume take longer",
+    [LP_FAULT_DISK_SLOW] = {.about = {.effect = "reads, writes and syncs of a volume take longer",
                                       .undo = "they take as long as they take",
-                                      .place = LP_FAULT_OF_NODE},
-                            .options = VOLUME | DELAY | JITTER,
+                                      .place = LP_FAULT_OF_VOLUME},
+                            .options = VOLUME | DELAY | JITTER | ON,
                             .needs = DELAY},
-    [LP_FAULT_IO_ERROR] = {.about = {.effect = "a share of a volume's reads and writes fails (EIO)",
+    [LP_FAULT_IO_ERROR] = {.about = {.effect = "a share of a volume's reads, writes and syncs "
+                                               "fails (EIO)",
                                      .undo = "they succeed again",
-                                     .place = LP_FAULT_OF_NODE},
-                           .options = VOLUME | SHARE,
+                                     .place = LP_FAULT_OF_VOLUME},
+                           .options = VOLUME | SHARE | ON,
                            .share = 1000},
     [LP_FAULT_LOSE_WRITES] =
         {.about = {.effect = "what is written to a volume and not synced is lost at the end",
                    .undo = "the volume is as after a power cut",
-                   .place = LP_FAULT_OF_NODE},
+                   .place = LP_FAULT_OF_VOLUME},
          .options = VOLUME},
     [LP_FAULT_CLOCK] = {.about = {.effect = "the node's clock jumps, or goes at another speed",
                                   .undo = "it is right again",

@@ -16,6 +16,7 @@ enum { // options, as bits
     LP_FAULT_TAKES_COMMAND = 1 << 9,
     LP_FAULT_TAKES_VOLUME = 1 << 10,
     LP_FAULT_TAKES_UNDO = 1 << 11,
+    LP_FAULT_TAKES_ON = 1 << 12, // which operations of a disk
 };
 
 struct lp_fault_row_of_kind {

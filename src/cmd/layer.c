@@ -1,0 +1,36 @@
+// limpet layer: a disk that fails on purpose; a driver starts it.
+#include "drivers/layer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/verb.h"
+
+enum { LAYER_HANDLE = 3 }; // where the driver has put it
+
+// SOCKET TARGET NAME [SOURCE], or: remove PID NAME
+static int layer_run(struct lp_cmd *cmd, int argc, char **argv)
+{
+    int result;
+    if (strcmp(argv[1], "remove") == 0) {
+        result = lp_layer_unmount((pid_t)strtol(argv[2], NULL, 10), argv[3], &cmd->err);
+    } else {
+        struct lp_layer_spec spec = {.socket = argv[1],
+                                     .target = argv[2],
+                                     .name = argv[3],
+                                     .source = argc > 4 ? argv[4] : NULL,
+                                     .handle = LAYER_HANDLE};
+        result = lp_layer_run(&spec, &cmd->err);
+    }
+    return result < 0 ? lp_cmd_fail(cmd, &cmd->err) : LP_EXIT_DONE;
+}
+
+const struct lp_verb lp_verb_layer = {
+    .name = "layer",
+    .summary = "Serve a volume whose disk is full, slow or broken",
+    .usage = "SOCKET TARGET NAME [SOURCE] | remove PID NAME",
+    .run = layer_run,
+    .least = 3,
+    .most = 4,
+    .is_hidden = true,
+};

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Disks that fail on purpose: each fault's effect is seen from within the node, and its end.
+. "$(dirname "$0")/tap.sh"
+[ -c /dev/fuse ] || skip_all 'this machine has no FUSE'
+before=$(machine)
+cat >"$work/disks.yaml" <<'Y'
+name: disks
+services:
+  db:
+    image: host
+    command: [sleep, "1000"]
+    volumes: ["data:/var/data"]
+    configs: [{source: conf, target: /var/data/conf}]
+  two:
+    image: host
+    command: [sleep, "1000"]
+    volumes: ["data:/a", "more:/b"]
+  none:
+    image: host
+    command: [sleep, "1000"]
+configs:
+  conf: {content: "kept in sight\n"}
+volumes: {data: {}, more: {}}
+Y
+lp up "$work/disks.yaml" --wait=60 >/dev/null; is $? 0 "three nodes are up"
+data=$root/volumes/disks/data
+npid() { cat "$root/nodes/disks/$1/pid"; } # of limpet-init
+healed() { [ "$(lp faults -o json | jq '.faults | length')" = 0 ]; }
+in_db() { lp exec db-1 sh -c "$1" 2>&1; }
+layers() { pgrep -f "layer $root" | wc -l; }
+covered() { grep -c 'fuse\.limpet' "/proc/$(npid db-1)/mountinfo"; }
+gone() { [ "$(layers) $(covered)" = "0 0" ]; }
+heal() { lp heal --all >/dev/null && within 5 gone; }
+
+# Which volume.
+out=$(lp break none-1 read-only 2>&1); is $? 2 "a node without a volume"
+like "$out" "none has no volume" "is refused in words"
+out=$(lp break two-1 read-only 2>&1); is $? 2 "a node with two volumes"
+like "$out" "several volumes.*/a, /b" "is told which there are"
+out=$(lp break db-1 read-only --volume / 2>&1); is $? 1 "the root of a node"
+like "$out" "no volume '/'; it has: /var/data" "is no volume"
+out=$(lp break db-1 io-error --on fly 2>&1); is $? 2 "an operation that there is not"
+like "$out" "all, read, write or sync" "and which there are"
+lp break two-1 read-only --volume more --for 1m >/dev/null; is $? 0 "a volume by its name"
+! lp exec two-1 touch /b/x 2>/dev/null && lp exec two-1 touch /a/x; ok $? "is the one that is broken"
+lp heal --all >/dev/null
+
+# Each kind.
+out=$(lp break db-1 read-only --for 1m); is $? 0 "read-only"
+like "$out" "Read-only file system" "was seen"
+like "$(in_db 'echo new >/var/data/file')" "Read-only file system" "nothing can be written"
+is "$(in_db 'cat /var/data/conf')" "kept in sight" "what is mounted inside the volume stays in sight"
+lp break db-1 read-only --for 1m >/dev/null 2>&1; is $? 1 "one fault of a kind a volume"
+heal; ok $? "healed: no process and no mount is left"
+[ ! -e "$root/faults" ]; ok $? "and no note"
+is "$(in_db 'echo new >/var/data/file; cat /var/data/file')" new "it can be written again"
+
+lp break db-1 disk-full --for 1m >/dev/null; is $? 0 "disk-full"
+like "$(in_db 'echo more >>/var/data/file')" "No space left|I/O error" "nothing can be added"
+is "$(in_db 'cat /var/data/file')" new "what is there can be read"
+is "$(in_db 'df --output=avail /var/data | tail -n 1' | tr -d ' ')" 0 "df shows no room"
+is "$(in_db 'printf old | dd of=/var/data/file conv=notrunc status=none; cat /var/data/file')" old \
+    "what has its room already can be written over"
+heal; ok $? "healed"
+lp break db-1 disk-full --leave 64k --for 1m >/dev/null
+in_db 'head -c 200000 /dev/zero >/var/data/big' >/dev/null
+is "$(stat -c %s "$data/big")" 65536 "disk-full --leave: as much as is left can be written"
+in_db 'rm /var/data/big; head -c 50000 /dev/zero >/var/data/big' >/dev/null
+is "$(stat -c %s "$data/big")" 50000 "what is removed makes room"
+heal
+
+lp break db-1 disk-slow --delay 60ms --on sync --for 1m >/dev/null; is $? 0 "disk-slow"
+took() { in_db "python3 -c '
+import os, time
+f = os.open(\"/var/data/slow\", os.O_RDWR | os.O_CREAT)
+t = time.monotonic(); os.write(f, b\"x\"); w = time.monotonic() - t
+t = time.monotonic(); os.fsync(f); s = time.monotonic() - t
+print(int(w * 1000), int(s * 1000))'"; }
+read -r w s <<<"$(took)"
+[ "$s" -ge 60 ]; ok $? "a sync takes 60 ms longer ($s ms)"
+heal
+
+lp break db-1 io-error --on read --for 1m >/dev/null; is $? 0 "io-error --on read"
+like "$(in_db 'cat /var/data/file')" "Input/output error" "reads fail"
+in_db 'echo written >/var/data/other' >/dev/null; is "$(cat "$data/other")" written "writes do not"
+heal
+failures_of() { in_db "python3 -c '
+import os
+f, n = os.open(\"/var/data/some\", os.O_RDWR | os.O_CREAT), \"\"
+for i in range(200):
+    try: os.pwrite(f, b\"x\", 0); n += \".\"
+    except OSError: n += \"E\"
+print(n)'"; }
+lp break db-1 io-error --share 25% --on write --seed 7 --for 1m >/dev/null
+first=$(failures_of); n=$(tr -cd E <<<"$first" | wc -c)
+[ "$n" -gt 20 ] && [ "$n" -lt 80 ]; ok $? "io-error --share 25%: $n of 200 writes fail"
+heal; lp break db-1 io-error --share 25% --on write --seed 7 --for 1m >/dev/null
+is "$(failures_of)" "$first" "with the same seed the same ones"
+heal
+
+# What is not synced is lost.
+write_ab() { in_db "python3 -c '
+import os
+def put(name, text, is_synced):
+    f = os.open(\"/var/data/\" + name, os.O_WRONLY | os.O_CREAT)
+    os.write(f, text)
+    if is_synced: os.fsync(f)
+    os.close(f)
+put(\"A\", b\"synced\", True); put(\"B\", b\"not synced\", False); put(\"A\", b\"SYN\", False)'"; }
+lp break db-1 lose-writes --for 1m >/dev/null; is $? 0 "lose-writes"
+write_ab
+is "$(in_db 'cat /var/data/A /var/data/B')" "SYNcednot synced" "what is written can be read"
+lp break db-1 crash >/dev/null
+within 10 eval '[ "$(field db-1 state)" = up ]'; ok $? "the node crashes and comes back"
+is "$(in_db 'cat /var/data/A /var/data/B')" "synced" "what was synced is there, what was not is lost"
+within 10 eval '[ "$(covered)" = 1 ]'; ok $? "the fault follows the node into its new life"
+write_ab; heal
+is "$(in_db 'cat /var/data/A /var/data/B')" "synced" "its end loses what was not synced, too"
+
+# A node does not wait for its slow disk when it is to die.
+lp break db-1 disk-slow --delay 30s --on write --for 5m --no-wait >/dev/null
+within 5 eval '[ "$(covered)" = 1 ]'
+lp exec db-1 sh -c 'echo late >/var/data/late' >/dev/null 2>&1 &
+sleep 0.5; start=$SECONDS
+lp break db-1 crash >/dev/null; is $? 0 "a node that waits for its disk crashes"
+wait; [ $((SECONDS - start)) -lt 20 ]; ok $? "at once"
+lp heal --all >/dev/null; within 10 eval '[ "$(field db-1 state)" = up ]'; within 5 gone; ok $? "and is healed"
+
+# Without the daemon, and without the layer.
+lp break db-1 read-only --for 5m >/dev/null
+pkill -9 -f "$root.*daemon|daemon.*$root"; within 5 eval '! lp ps >/dev/null 2>&1'
+like "$(nsenter -t "$(npid db-1)" -m touch /var/data/x 2>&1)" "Read-only" "the fault stays without the daemon"
+heal; ok $? "the next daemon undoes it"
+lp break db-1 read-only --for 5m >/dev/null
+pkill -9 -f "layer $root"
+heal; ok $? "the mount of a layer that died is taken away"
+is "$(in_db 'cat /var/data/file')" old "and the volume is there"
+lp break db-1 io-error --for 1m >/dev/null
+lp exec db-1 sh -c 'exec 3</var/data/conf 4>/var/data/open; echo before >&4; sleep 3; echo after >&4' &
+sleep 0.5; lp heal --all >/dev/null; is "$(covered)" 0 "healed while a file is open"
+wait; within 5 gone; ok $? "the layer goes when it is closed"
+
+# A database.
+sql() { in_db "sqlite3 /var/data/base.db \"$1\""; }
+if command -v sqlite3 >/dev/null; then
+    sql "pragma journal_mode=wal; create table t (n integer); insert into t values (1);" >/dev/null
+    lp break db-1 io-error --share 30% --seed 3 --for 1m >/dev/null
+    for n in 2 3 4 5 6 7 8 9; do sql "insert into t values ($n);"; done >/dev/null
+    heal; is "$(sql 'pragma integrity_check;')" ok "a database survives a disk that fails"
+    lp break db-1 disk-full --leave 8k --for 1m >/dev/null
+    like "$(for n in 11 12 13 14 15 16; do sql "insert into t values (hex(randomblob(9000)));"; done)" \
+        "full|disk I/O error" "it tells that its disk is full"
+    heal; is "$(sql 'pragma integrity_check; insert into t values (99); select count(*) from t where n = 99;')" \
+        "ok
+1" "and works again when there is room"
+else
+    ok 0 "a database # SKIP sqlite3 is missing"
+fi
+lp break db-1 disk-slow --delay 1ms --for 5m >/dev/null; lp break db-1 lose-writes --for 5m >/dev/null
+finish
