@@ -56,6 +56,8 @@ static const struct probe probes[] = {
     {"criu", lp_probe_criu, false, false, "for checkpoints of containers: apt-get install criu"},
     {"kvm", lp_probe_kvm, false, false,
      "for fast VMs: switch virtualization on, load kvm_intel or kvm_amd"},
+    {"fuse", lp_probe_fuse, false, false,
+     "for disks that fail on purpose: a kernel with CONFIG_FUSE_FS, /dev/fuse"},
     {"qemu", lp_probe_qemu, false, false, "for VMs: apt-get install qemu-system-x86"},
     {"netem", lp_probe_netem, false, true,
      "for delayed links by the kernel: a kernel with CONFIG_NET_SCH_NETEM, and iproute2"},

@@ -29,6 +29,7 @@ void lp_probe_id_map(struct lp_finding *finding, const char *folder);  // (throw
 void lp_probe_bridge(struct lp_finding *finding, const char *folder);  // (thrown away)
 void lp_probe_nat(struct lp_finding *finding, const char *folder);     // (thrown away)
 void lp_probe_netem(struct lp_finding *finding, const char *folder);   // (thrown away)
+void lp_probe_fuse(struct lp_finding *finding, const char *folder);    // (thrown away)
 void lp_probe_kvm(struct lp_finding *finding, const char *folder);
 void lp_probe_crun(struct lp_finding *finding, const char *folder); // (thrown away)
 void lp_probe_runc(struct lp_finding *finding, const char *folder); // (thrown away)

@@ -25,6 +25,7 @@
 #include "base/str.h"
 #include "cmd/doctor.h"
 #include "drivers/child.h"
+#include "drivers/layer.h"
 #include "drivers/nat.h"
 #include "drivers/netlink.h"
 
@@ -272,6 +273,18 @@ static const char *guest_run(int kvm_fd, uint8_t *page)
                    run->exit_reason == KVM_EXIT_HLT && ioctl(cpu_fd, KVM_GET_REGS, &registers) == 0;
     (void)munmap(run, (size_t)bytes);
     return has_run && (registers.rax & 0xff) == 42 ? NULL : "a guest does not run";
+}
+
+void lp_probe_fuse(struct lp_finding *finding, const char *folder)
+{
+    (void)folder;
+    struct lp_err err = {0};
+    LP_OWNS_FD int fuse_fd = -1;
+    LP_OWNS_FD int mount_fd = -1;
+    if (lp_layer_mount("probe", &fuse_fd, &mount_fd, &err) == 0)
+        lp_finding_set(finding, LP_FINDING_OK, "made a mount");
+    else
+        lp_finding_set(finding, LP_FINDING_MISSING, "%s", err.text);
 }
 
 void lp_probe_kvm(struct lp_finding *finding, const char *folder)
