@@ -68,13 +68,8 @@ static void fault_fill(const struct lp_fault_job *job, pid_t pid, struct lp_laye
 static pid_t child_pid(const struct lp_fault_job *job, const char *key)
 {
     pid_t pid = (pid_t)json_integer_value(json_object_get(job->undo, key));
-    char path[64];
-    LP_OWNS_STR struct lp_str text = {0};
-    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-    // "limpet\0layer\0...", so that a reused pid is never taken for it.
-    bool is_it = pid > 1 && lp_file_read(path, 64 * 1024, &text, NULL) == 0 &&
-                 memmem(lp_str_text(&text), text.bytes, "\0layer\0", 7);
-    char state = is_it ? lp_fault_process_state(pid) : 0;
+    pid = lp_fault_worker_pid(pid, "layer");
+    char state = pid ? lp_fault_process_state(pid) : 0;
     return state == 0 || state == 'Z' ? 0 : pid;
 }
 
@@ -89,15 +84,6 @@ LP_MUST_CHECK static int layer_spawn(struct lp_faults *faults, struct lp_fault_j
     return lp_fault_job_save(faults, job, err);
 }
 
-LP_MUST_CHECK static int program_find(char *ret_program, size_t bytes, struct lp_err *err)
-{
-    ssize_t count = readlink("/proc/self/exe", ret_program, bytes - 1);
-    if (count < 0)
-        return lp_err_set(err, LP_EIO, "/proc/self/exe: %s", strerror(errno));
-    ret_program[count] = '\0';
-    return 0;
-}
-
 LP_MUST_CHECK static int layer_start(struct lp_faults *faults, struct lp_fault_job *job, pid_t node,
                                      struct lp_err *err)
 {
@@ -105,8 +91,7 @@ LP_MUST_CHECK static int layer_start(struct lp_faults *faults, struct lp_fault_j
     struct lp_place socket = file_of(faults, job, "sock"), log = file_of(faults, job, "log");
     lp_layer_name(target_of(job), name);
     snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)node);
-    if (program_find(program, sizeof(program), err) < 0)
-        return err->code;
+    lp_program_again(program, sizeof(program));
     LP_OWNS_FD int space = open(path, O_RDONLY | O_CLOEXEC);
     LP_OWNS_FD int output = open(log.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (space < 0 || output < 0)
@@ -191,8 +176,8 @@ LP_MUST_CHECK static int mount_remove(struct lp_faults *faults, struct lp_fault_
         snprintf(pid, sizeof(pid), "%d", (int)node);
         const char *argv[] = {program, "layer", "remove", pid, name, NULL};
         struct lp_child_spec spec = {.argv = argv, .is_detached = true};
-        if (program_find(program, sizeof(program), err) < 0 ||
-            layer_spawn(faults, job, &spec, "remover", err) < 0)
+        lp_program_again(program, sizeof(program));
+        if (layer_spawn(faults, job, &spec, "remover", err) < 0)
             return err->code;
     }
     return lp_err_set(err, LP_ETIMEOUT, "the layer's mount is going");
