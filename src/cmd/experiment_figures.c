@@ -6,7 +6,7 @@
 #include "cmd/client.h"
 #include "cmd/cmd.h"
 #include "core/outcome_set.h"
-#include "base/rng.h"
+#include "model/limits.h"
 
 #define LATENCY(when, words)                                                                       \
     {"latency_" when "_p50_us", when "/p50_us", NULL, "latency " words ", p50", LP_REPORT_US},     \
@@ -142,8 +142,8 @@ static json_t *groups_make(const json_t *results)
 static json_t *difference_make(const json_t *results, const json_t *a, const json_t *b)
 {
     size_t most = runs_most(results);
-    size_t room = 2 * most + 2 * LP_OUTCOME_ROUNDS + 2 * most;
-    int64_t *values = lp_heap_take(room * sizeof(*values));
+    size_t bound = most < LP_EXPERIMENT_REPEAT_MAX ? most : LP_EXPERIMENT_REPEAT_MAX;
+    int64_t *values = lp_heap_take((2 * most + 2 * bound * bound) * sizeof(*values));
     json_t *figures = json_object();
     for (size_t i = 0; i < lp_report_figure_count; i++) {
         const struct lp_report_figure *figure = &lp_report_figures[i];
@@ -151,16 +151,16 @@ static json_t *difference_make(const json_t *results, const json_t *a, const jso
         struct lp_outcome_values of_b = {values + most,
                                          values_take(results, b, figure, values + most)};
         struct lp_outcome_difference found;
-        struct lp_rng rng;
         if (!of_a.count || !of_b.count)
             continue;
-        lp_rng_init(&rng, i + 1);
-        lp_outcome_set_compare(&of_a, &of_b, &rng, values + 2 * most, &found);
-        json_object_set_new(figures, figure->name,
-                            json_pack("{s:I,s:I,s:I,s:b}", "difference",
-                                      (json_int_t)found.difference, "low", (json_int_t)found.low,
-                                      "high", (json_int_t)found.high, "has_interval",
-                                      of_a.count > 1 && of_b.count > 1));
+        of_a.count = of_a.count < bound ? of_a.count : bound; // more only a strange file has
+        of_b.count = of_b.count < bound ? of_b.count : bound;
+        lp_outcome_set_compare(&of_a, &of_b, values + 2 * most, &found);
+        json_object_set_new(
+            figures, figure->name,
+            json_pack("{s:I,s:I,s:I,s:I,s:b}", "difference", (json_int_t)found.difference, "low",
+                      (json_int_t)found.low, "high", (json_int_t)found.high, "sure_permille",
+                      (json_int_t)found.sure_permille, "has_interval", found.sure_permille > 0));
     }
     lp_heap_free(values);
     return figures;

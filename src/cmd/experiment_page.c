@@ -101,8 +101,7 @@ static void interval_add(struct lp_str *out, const json_t *set,
     lp_report_value_print(json_object_get(set, "low"), figure->unit, is_change, out);
     lp_str_add(out, " to ");
     lp_report_value_print(json_object_get(set, "high"), figure->unit, is_change, out);
-    if (!is_change)
-        lp_str_printf(out, " (%.1f %%)", (double)lp_json_number(set, "sure_permille") / 10);
+    lp_str_printf(out, " (%.1f %%)", (double)lp_json_number(set, "sure_permille") / 10);
     lp_str_add(out, "</td>");
 }
 
@@ -149,7 +148,7 @@ static void difference_add(struct lp_str *out, const json_t *groups, const json_
         out,
         lp_json_text(json_array_get(groups, (size_t)lp_json_number(difference, "from")), "name"));
     lp_str_add(out, "</caption><tr><th scope=\"col\">Figure</th><th class=\"n\" scope=\"col\">"
-                    "Difference</th><th class=\"n\" scope=\"col\">95 % interval</th></tr>\n");
+                    "Difference</th><th class=\"n\" scope=\"col\">Interval</th></tr>\n");
     for (size_t i = 0; i < lp_report_figure_count; i++) {
         const json_t *one = json_object_get(figures, lp_report_figures[i].name);
         if (!one)

@@ -47,8 +47,7 @@ static const char *interval_text(struct lp_cmd *cmd, const json_t *set,
     lp_report_value_print(json_object_get(set, "low"), figure->unit, is_change, &text);
     lp_str_add(&text, " to ");
     lp_report_value_print(json_object_get(set, "high"), figure->unit, is_change, &text);
-    if (!is_change)
-        lp_str_printf(&text, " (%.1f %%)", (double)lp_json_number(set, "sure_permille") / 10);
+    lp_str_printf(&text, " (%.1f %%)", (double)lp_json_number(set, "sure_permille") / 10);
     return lp_arena_text(cmd->arena, lp_str_text(&text));
 }
 
@@ -101,9 +100,9 @@ static void difference_print(struct lp_cmd *cmd, const json_t *groups, const jso
                 lp_arena_printf(cmd->arena, "%s against %s", lp_json_text(to, "name"),
                                 lp_json_text(from, "name")),
                 "");
-    lp_table_add(cmd, &table,
-                 (struct lp_cell[]){
-                     {"  FIGURE", LP_DIM}, {"DIFFERENCE", LP_DIM}, {"95 % INTERVAL", LP_DIM}});
+    lp_table_add(
+        cmd, &table,
+        (struct lp_cell[]){{"  FIGURE", LP_DIM}, {"DIFFERENCE", LP_DIM}, {"INTERVAL", LP_DIM}});
     for (size_t i = 0; i < lp_report_figure_count; i++) {
         const struct lp_report_figure *figure = &lp_report_figures[i];
         const json_t *one = json_object_get(figures, figure->name);

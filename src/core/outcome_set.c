@@ -1,13 +1,13 @@
 // One figure over repeated runs.
 #include "core/outcome_set.h"
 
-#include <string.h>
-
 #include "base/err.h"
-#include "base/rng.h"
 #include "core/outcome.h"
 
-enum { EXACT_MAX = 62 }; // its binomial coefficients fit 64 bits
+enum {
+    EXACT_MAX = 62,                                         // its binomial coefficients fit 64 bits
+    ORDERS_MAX = (EXACT_MAX / 2) * (EXACT_MAX / 2) / 2 + 1, // up to the middle of all pairs
+};
 
 static int64_t median_of(const int64_t *sorted, size_t count)
 {
@@ -24,6 +24,12 @@ static uint64_t root_of(uint64_t square)
     return root;
 }
 
+static uint32_t permille_of(uint64_t part, uint64_t whole)
+{
+    return (uint32_t)(whole < UINT64_MAX / 1000 ? part * 1000 / whole
+                                                : (part >> 12) * 1000 / (whole >> 12));
+}
+
 // How sure the interval from the (cut + 1)-th smallest to the (cut + 1)-th largest value is: less
 // than a half for each way in which at most `cut` of count even coins show heads, twice.
 static uint32_t sure_permille(size_t count, size_t cut)
@@ -37,8 +43,7 @@ static uint32_t sure_permille(size_t count, size_t cut)
     outside *= 2;
     if (outside >= all)
         return 0;
-    uint64_t inside = all - outside;
-    return (uint32_t)(count < 53 ? inside * 1000 / all : (inside >> 12) * 1000 / (all >> 12));
+    return permille_of(all - outside, all);
 }
 
 void lp_outcome_set_count(int64_t *values, size_t count, int64_t *spare,
@@ -69,36 +74,68 @@ void lp_outcome_set_count(int64_t *values, size_t count, int64_t *spare,
     };
 }
 
-static int64_t resample(const struct lp_outcome_values *set, struct lp_rng *rng, int64_t *scratch)
+// In how many of all orders of first + second different values exactly u pairs (one of each kind)
+// stand the wrong way round: the coefficients of the Gaussian binomial, from 0 to last. Products of
+// (1 - q^(second + i)) / (1 - q^i); what overflows on the way is gone at the end, in arithmetic
+// modulo 2^64.
+static void orders_count(size_t first, size_t second, uint64_t *ret_counts, size_t last)
 {
-    for (size_t i = 0; i < set->count; i++)
-        scratch[i] = set->items[lp_rng_below(rng, set->count)];
-    lp_outcome_sort(scratch, set->count, scratch + set->count);
-    return median_of(scratch, set->count);
+    for (size_t u = 0; u <= last; u++)
+        ret_counts[u] = u == 0;
+    for (size_t i = 1; i <= first; i++) {
+        for (size_t u = last + 1; u-- > second + i;)
+            ret_counts[u] -= ret_counts[u - second - i];
+        for (size_t u = i; u <= last; u++)
+            ret_counts[u] += ret_counts[u - i];
+    }
 }
 
-static int64_t median_as_is(const struct lp_outcome_values *set, int64_t *scratch)
+static uint64_t orders_all(size_t first, size_t second)
 {
-    memcpy(scratch, set->items, set->count * sizeof(*scratch));
-    lp_outcome_sort(scratch, set->count, scratch + set->count);
-    return median_of(scratch, set->count);
+    uint64_t all = 1;
+    for (size_t i = 1; i <= first; i++)
+        all = all / i * (second + i) + all % i * (second + i) / i;
+    return all;
+}
+
+// How many of the sorted pairs are cut off at each end.
+static size_t pairs_cut(size_t first, size_t second, uint32_t *ret_sure)
+{
+    size_t pairs = first * second, cut = 0;
+    if (first + second <= EXACT_MAX) {
+        uint64_t counts[ORDERS_MAX], all = orders_all(first, second), outside = 0;
+        orders_count(first, second, counts, pairs / 2);
+        for (size_t u = 0; 2 * u < pairs; u++) {
+            outside += 2 * counts[u];
+            uint32_t sure = outside < all ? permille_of(all - outside, all) : 0;
+            if (u > 0 && sure < LP_OUTCOME_SURE_PERMILLE)
+                break;
+            cut = u;
+            *ret_sure = sure;
+        }
+        return cut;
+    }
+    // pairs / 2 - 1.96 * sqrt(pairs * (first + second + 1) / 12), with two digits more.
+    uint64_t spread = root_of(38416 * ((uint64_t)pairs * (first + second + 1) / 12 + 1)) + 1;
+    *ret_sure = LP_OUTCOME_SURE_PERMILLE;
+    return 50 * pairs > spread ? (size_t)(50 * pairs - spread) / 100 : 0;
 }
 
 void lp_outcome_set_compare(const struct lp_outcome_values *a, const struct lp_outcome_values *b,
-                            struct lp_rng *rng, int64_t *scratch,
-                            struct lp_outcome_difference *ret_difference)
+                            int64_t *scratch, struct lp_outcome_difference *ret_difference)
 {
-    int64_t *rounds = scratch, *rest = scratch + LP_OUTCOME_ROUNDS;
+    size_t count = 0, pairs = a->count * b->count;
+    uint32_t sure = 0;
     lp_assert(a->count > 0 && b->count > 0);
-    for (size_t i = 0; i < LP_OUTCOME_ROUNDS; i++) {
-        int64_t first = resample(a, rng, rest);
-        rounds[i] = resample(b, rng, rest) - first;
-    }
-    lp_outcome_sort(rounds, LP_OUTCOME_ROUNDS, rest);
-    int64_t first = median_as_is(a, rest);
+    for (size_t i = 0; i < a->count; i++)
+        for (size_t k = 0; k < b->count; k++)
+            scratch[count++] = b->items[k] - a->items[i];
+    lp_outcome_sort(scratch, count, scratch + count);
+    size_t cut = pairs_cut(a->count, b->count, &sure);
     *ret_difference = (struct lp_outcome_difference){
-        .low = lp_outcome_percentile(rounds, LP_OUTCOME_ROUNDS, 25),
-        .high = lp_outcome_percentile(rounds, LP_OUTCOME_ROUNDS, 975),
-        .difference = median_as_is(b, rest) - first,
+        .difference = median_of(scratch, pairs),
+        .low = scratch[cut],
+        .high = scratch[pairs - 1 - cut],
+        .sure_permille = sure,
     };
 }

@@ -306,26 +306,75 @@ static void sets_have_a_middle_and_how_sure_it_is(void **state)
 static void sets_are_compared(void **state)
 {
     (void)state;
-    static int64_t room[2 * LP_OUTCOME_ROUNDS + 2 * 20];
+    static int64_t room[2 * 20 * 20];
     int64_t slow[20], quick[20];
     for (int i = 0; i < 20; i++) {
         slow[i] = 1000 + i;
         quick[i] = 500 + 2 * i;
     }
-    struct lp_rng rng;
     struct lp_outcome_values a = {slow, 20}, b = {quick, 20};
-    struct lp_outcome_difference first, again, none;
-    lp_rng_init(&rng, 1);
-    lp_outcome_set_compare(&a, &b, &rng, room, &first);
-    assert_int_equal(first.difference, 519 - 1009);
-    assert_true(first.low < first.difference && first.difference < first.high && first.high < 0);
-    assert_true(first.low > -530 && first.high < -450); // the samples' own width
-    lp_rng_init(&rng, 1);
-    lp_outcome_set_compare(&a, &b, &rng, room, &again);
-    assert_memory_equal(&first, &again, sizeof(first));
-    lp_outcome_set_compare(&a, &a, &rng, room, &none);
+    struct lp_outcome_difference found, none;
+    lp_outcome_set_compare(&a, &b, room, &found);
+    assert_int_equal(found.difference, -491); // the middle of -500 + 2 k - i, rounded down
+    assert_true(found.low < found.difference && found.difference < found.high && found.high < 0);
+    lp_outcome_set_compare(&a, &a, room, &none);
     assert_int_equal(none.difference, 0);
-    assert_true(none.low <= 0 && none.high >= 0);
+    assert_int_equal(none.low, -none.high);
+    assert_true(none.low < 0);
+}
+
+// From tables of the Mann-Whitney statistic: P(U <= c) for two sets of n and m, c the largest with
+// at most 2.5 %; the interval leaves out c pairs at each end.
+static void intervals_of_differences_are_those_of_the_tables(void **state)
+{
+    (void)state;
+    static const struct {
+        int first, second, cut, sure;
+    } cases[] = {{1, 1, 0, 0},     {2, 2, 0, 666},     {3, 3, 0, 900},        {4, 4, 0, 971},
+                 {5, 5, 2, 968},   {3, 5, 0, 964},     {8, 8, 13, 950},       {10, 10, 23, 956},
+                 {7, 12, 18, 955}, {31, 31, 341, 950}, {200, 200, 17733, 950}};
+    for (size_t c = 0; c < sizeof(cases) / sizeof(*cases); c++) {
+        static int64_t values[2][200], room[2 * 200 * 200];
+        struct lp_outcome_values a = {values[0], (size_t)cases[c].first};
+        struct lp_outcome_values b = {values[1], (size_t)cases[c].second};
+        struct lp_outcome_difference found;
+        for (int i = 0; i < 200; i++) { // all differences are different: 0, 1, 2, ...
+            values[0][i] = -i;
+            values[1][i] = (int64_t)i * cases[c].first;
+        }
+        lp_outcome_set_compare(&a, &b, room, &found);
+        int last = cases[c].first * cases[c].second - 1;
+        assert_int_equal(found.low, cases[c].cut);
+        assert_int_equal(found.sure_permille, cases[c].sure);
+        assert_int_equal(found.low + found.high, last);
+        assert_int_equal(found.difference, last / 2);
+    }
+}
+
+// Sets drawn from one distribution differ by nothing: the interval must have 0 in it as often as it
+// claims, here with a lopsided distribution and few values.
+static void intervals_of_differences_are_as_sure_as_they_say(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {3, 5, 8, 20};
+    struct lp_rng rng;
+    lp_rng_init(&rng, 11);
+    for (size_t c = 0; c < sizeof(counts) / sizeof(*counts); c++) {
+        int64_t values[2][20], room[2 * 20 * 20];
+        struct lp_outcome_values a = {values[0], counts[c]}, b = {values[1], counts[c]};
+        struct lp_outcome_difference found;
+        unsigned hits = 0;
+        for (int round = 0; round < 2000; round++) {
+            for (size_t i = 0; i < 2 * counts[c]; i++) {
+                uint64_t even = lp_rng_below(&rng, 1000) + 1;
+                values[i % 2][i / 2] = (int64_t)(1000000000 / (even * even));
+            }
+            lp_outcome_set_compare(&a, &b, room, &found);
+            hits += found.low <= 0 && found.high >= 0;
+        }
+        unsigned sure = found.sure_permille * 2; // of 2000; four standard errors are 40
+        assert_in_range(hits, sure - 60, sure + 60);
+    }
 }
 
 int main(void)
@@ -343,6 +392,8 @@ int main(void)
         cmocka_unit_test(values_are_sorted),
         cmocka_unit_test(sets_have_a_middle_and_how_sure_it_is),
         cmocka_unit_test(sets_are_compared),
+        cmocka_unit_test(intervals_of_differences_are_those_of_the_tables),
+        cmocka_unit_test(intervals_of_differences_are_as_sure_as_they_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
