@@ -18,7 +18,7 @@ services:
     image: host
     command: [busybox, httpd, -f, -p, "80", -h, /www]
     configs: [{source: page, target: /www/index.html}]
-    deploy: {replicas: 10, restart_policy: {condition: any, delay: 10ms}}
+    deploy: {replicas: 10, restart_policy: {condition: any, delay: 10ms, window: 1s}}
 configs: {page: {content: "hello\\n"}}
 """
 
@@ -42,18 +42,23 @@ def call(world, method, path, body=None):
 
 
 def seconds_to_effect(world, fault, node):
-    """From the order to the word that its effect was seen, which can only come later."""
-    start = time.monotonic()
+    """(from the order until its effect was seen, until this process was told so).
+
+    The first ends with the event's own time, whole milliseconds, rounded up. The second has in it
+    what the daemon does about the fault in the same turn: it repairs before it answers who waits.
+    """
+    start, start_wall = time.monotonic(), time.time()
     asked = call(world, "POST", "/v1/faults",
                  {"infrastructure": "bench", "target": node, "fault": fault,
                   **({} if fault == "kill" else {"for": "1m"})})
     after = asked["journal_seq"]
     while True:
         page = call(world, "GET", f"/v1/events?after={after}&limit=100&wait_ms=1000")
-        kinds = [event["kind"] for event in page["events"]]
-        if "fault-active" in kinds:
-            return time.monotonic() - start
-        if "fault-failed" in kinds or time.monotonic() - start > 20:
+        seen = [event for event in page["events"] if event["kind"] == "fault-active"]
+        if seen:
+            return (seen[0]["at"] + 1) / 1e3 - start_wall, time.monotonic() - start
+        is_failed = any(event["kind"] == "fault-failed" for event in page["events"])
+        if is_failed or time.monotonic() - start > 20:
             raise RuntimeError(f"{fault} had no effect: {page}")
         after = page["next"]
 
@@ -73,19 +78,21 @@ def heal(world):
 
 def effect_rows(world):
     for fault in ("cut", "pause", "kill"):
-        times = []
+        times, told = [], []
         for i in range(TIMES):
             node = f"web-{i % 10 + 1}"
             while not is_healthy(world, node):
                 time.sleep(0.02)
-            times.append(seconds_to_effect(world, fault, node))
+            for found, seconds in zip((times, told), seconds_to_effect(world, fault, node)):
+                found.append(seconds)
             if fault == "kill":
                 time.sleep(0.2)  # no crash loop: a node's turn comes every two seconds
             else:
                 heal(world)
         yield row(f"fault {fault}: ordered to in effect, p50 / p99 of {TIMES}",
-                  f"{quantile(times, .5) * 1e3:.1f} / {quantile(times, .99) * 1e3:.1f} ms", "", "",
-                  "p99 <= 20 ms", seconds=times)
+                  f"{quantile(times, .5) * 1e3:.1f} / {quantile(times, .99) * 1e3:.1f} ms (told: "
+                  f"{quantile(told, .5) * 1e3:.1f} / {quantile(told, .99) * 1e3:.1f} ms)", "", "",
+                  "p99 <= 20 ms", seconds=times, told_seconds=told)
 
 
 PINGER = """
