@@ -154,24 +154,28 @@ static int64_t effect_us(const struct lp_outcome_marks *marks)
     return marks->effect_us > marks->fault_us ? marks->effect_us : marks->fault_us;
 }
 
-// Both lists are sorted. Each good reply since the effect begins a window; both edges of it only
-// move forwards. Returns -1 when none is full.
-static int64_t full_find(const struct lp_outcome_input *input, const int64_t *answers,
-                         size_t answer_count, const int64_t *arrivals, size_t arrival_count)
+struct times { // sorted
+    const int64_t *items;
+    size_t count;
+};
+
+// Each good reply from since_us on begins a window; both edges of it only move forwards. Returns
+// -1 when none is full.
+static int64_t full_find(const struct lp_outcome_input *input, const struct times *answers,
+                         const struct times *arrivals, int64_t since_us)
 {
     size_t answer_end = 0, arrival_start = 0, arrival_end = 0;
-    int64_t since_us = effect_us(&input->marks);
-    for (size_t i = 0; i < answer_count; i++) {
-        int64_t from_us = answers[i], until_us = from_us + LP_OUTCOME_WINDOW_US;
+    for (size_t i = 0; i < answers->count; i++) {
+        int64_t from_us = answers->items[i], until_us = from_us + LP_OUTCOME_WINDOW_US;
         if (from_us < since_us)
             continue;
         if (until_us > input->end_us)
             return -1;
-        while (answer_end < answer_count && answers[answer_end] < until_us)
+        while (answer_end < answers->count && answers->items[answer_end] < until_us)
             answer_end++;
-        while (arrival_start < arrival_count && arrivals[arrival_start] < from_us)
+        while (arrival_start < arrivals->count && arrivals->items[arrival_start] < from_us)
             arrival_start++;
-        while (arrival_end < arrival_count && arrivals[arrival_end] < until_us)
+        while (arrival_end < arrivals->count && arrivals->items[arrival_end] < until_us)
             arrival_end++;
         uint64_t good = answer_end - i, offered = arrival_end - arrival_start;
         if (offered > 0 && good * 1000 >= offered * LP_OUTCOME_FULL_PERMILLE)
@@ -269,7 +273,12 @@ void lp_outcome_count(const struct lp_outcome_input *input, struct lp_outcome *r
     if (marks->fault_us >= 0) {
         size_t arrival_count = arrivals_sort(input, arrivals, spare);
         failures_count(input, &outcome);
-        full_us = full_find(input, answers, answer_count, arrivals, arrival_count);
+        // Replies from before the outage are no sign of its end: a short one would fit into the
+        // share of a window that may be missing.
+        if (outcome.to_first_good_us >= 0)
+            full_us = full_find(input, &(struct times){answers, answer_count},
+                                &(struct times){arrivals, arrival_count},
+                                marks->fault_us + outcome.to_first_good_us);
         outcome.to_full_us = after_fault(marks, full_us);
     }
     latencies_count(input, full_us, &outcome);

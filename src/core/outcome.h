@@ -68,8 +68,9 @@ struct lp_outcome {
     int64_t to_last_failure_us;  // the last one
     int64_t to_first_good_us;    // to the first good answer to one scheduled since the effect, and
                                  // since the first failure if any failed
-    // To the first good reply since the effect from which on, for LP_OUTCOME_WINDOW_US, good
-    // replies arrive at LP_OUTCOME_FULL_PERMILLE or more of what the plan offers in that window.
+    // To the first good reply, not before the one of to_first_good_us, from which on, for
+    // LP_OUTCOME_WINDOW_US, good replies arrive at LP_OUTCOME_FULL_PERMILLE or more of what the
+    // plan offers in that window.
     int64_t to_full_us;
 };
 void lp_outcome_count(const struct lp_outcome_input *input, struct lp_outcome *ret_outcome);

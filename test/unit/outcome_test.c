@@ -198,6 +198,30 @@ static void full_throughput_must_hold(void **state)
     assert_int_equal(outcome.to_full_us, 2 * MS);
 }
 
+// A kill whose effect nobody saw: one reply is on its way when it is ordered, 40 ms fail. That is
+// less than the share that a full second may lack, and yet nothing was served in it.
+static void a_short_outage_is_not_over_before_it_begins(void **state)
+{
+    (void)state;
+    static struct lp_sample samples[1000];
+    struct lp_outcome outcome;
+    for (int i = 0; i < 1000; i++)
+        samples[i] = sample_of((int64_t)i * 10 * MS,
+                               i >= 300 && i < 304 ? LP_END_CONNECT : LP_END_GOOD, 5 * MS);
+    struct lp_outcome_input input = input_of(samples, 1000, 10 * SECOND);
+    input.marks.fault_us = 2994 * MS;
+    lp_outcome_count(&input, &outcome);
+    assert_int_equal(outcome.failed, 4);
+    assert_int_equal(outcome.to_first_good_us, 3045 * MS - 2994 * MS); // that of 3.04 s
+    assert_int_equal(outcome.to_full_us, outcome.to_first_good_us);
+    // Nothing good until the end: not full either.
+    for (int i = 304; i < 1000; i++)
+        samples[i].ending = LP_END_CONNECT;
+    lp_outcome_count(&input, &outcome);
+    assert_int_equal(outcome.to_first_good_us, -1);
+    assert_int_equal(outcome.to_full_us, -1);
+}
+
 static void writes_are_kept_lost_or_unread(void **state)
 {
     (void)state;
@@ -386,6 +410,7 @@ int main(void)
         cmocka_unit_test(percentiles_are_nearest_rank),
         cmocka_unit_test(a_fault_is_measured),
         cmocka_unit_test(full_throughput_must_hold),
+        cmocka_unit_test(a_short_outage_is_not_over_before_it_begins),
         cmocka_unit_test(writes_are_kept_lost_or_unread),
         cmocka_unit_test(the_course_is_told_by_seconds),
         cmocka_unit_test(the_order_of_samples_does_not_matter),
