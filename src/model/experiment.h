@@ -192,6 +192,13 @@ struct lp_experiment_variant { // one of those that are compared
     const char *infrastructure;
     struct lp_experiment_requirements requires; // of this one alone
     struct lp_pairs set;                        // what ${NAME} stands for in this one
+    bool is_left_whole; // nothing is broken in it: the reference run of the others
+};
+
+struct lp_experiment_reference { // a figure of others, to be put beside ours
+    const char *what, *value, *source;
+    const char *differs;          // in the set-up; NULL
+    const char *variant, *figure; // which of ours stands beside it; NULL: the first; none
 };
 
 struct lp_experiment {
@@ -213,6 +220,8 @@ struct lp_experiment {
     uint32_t repeat;
     bool has_seed;
     uint64_t seed;
+    struct lp_experiment_reference *references;
+    size_t reference_count;
 };
 
 struct lp_experiment_input {

@@ -287,12 +287,8 @@ static void hypothesis_read(const struct draft *draft, struct lp_yaml_node *node
     if (lp_yaml_is_null(node) || !lp_is_mapping(draft->reader, node, "the hypothesis"))
         return;
     struct lp_yaml_node *probes = lp_yaml_find(node, "probes");
-    if (!probes || !lp_is_sequence(draft->reader, probes, "probes"))
+    if (!probes || !lp_experiment_is_list(draft->reader, probes, "probes"))
         return;
-    if (probes->count > LP_EXPERIMENT_LIST_MAX) {
-        lp_mistake_at(draft->reader, probes, "at most %d probes", LP_EXPERIMENT_LIST_MAX);
-        return;
-    }
     experiment->steady.items =
         lp_arena_new_array(draft->reader->arena, struct lp_experiment_check, probes->count + 1);
     experiment->steady.count = probes->count;
@@ -346,12 +342,8 @@ static void activities_read(const struct draft *draft, const char *key,
     struct lp_reader *reader = draft->reader;
     struct lp_yaml_node *node = lp_yaml_find(draft->root, key);
     struct lp_experiment_stage *stage = &experiment->stages[experiment->stage_count];
-    if (!node || lp_yaml_is_null(node) || !lp_is_sequence(reader, node, key))
+    if (!node || lp_yaml_is_null(node) || !lp_experiment_is_list(reader, node, "activities"))
         return;
-    if (node->count > LP_EXPERIMENT_LIST_MAX) {
-        lp_mistake_at(reader, node, "at most %d activities", LP_EXPERIMENT_LIST_MAX);
-        return;
-    }
     *stage = (struct lp_experiment_stage){.kind = kind, .name = key};
     stage->steps.items =
         lp_arena_new_array(reader->arena, struct lp_experiment_step, 3 * node->count + 1);

@@ -6,6 +6,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "model/experiment_parts.h"
+#include "model/load_parts.h"
 
 const char *const lp_experiment_check_words[LP_EXPERIMENT_CHECKS] = {
     [LP_EXPERIMENT_HTTP] = "http",           [LP_EXPERIMENT_TCP] = "tcp",
@@ -51,29 +52,19 @@ bool lp_experiment_real_read(struct lp_reader *reader, struct lp_yaml_node *node
     return true;
 }
 
-static uint32_t span_read(struct lp_reader *reader, struct lp_yaml_node *node)
-{
-    uint32_t ms = 0;
-    if (lp_parse_duration(reader, node, &ms) && ms > LP_EXPERIMENT_SPAN_MS_MAX) {
-        lp_mistake_at(reader, node, "at most a day");
-        ms = 0;
-    }
-    return ms;
-}
-
 static void within_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
-    ((struct lp_experiment_check *)into)->within_ms = span_read(reader, node);
+    ((struct lp_experiment_check *)into)->within_ms = lp_experiment_span_take(reader, node);
 }
 
 static void for_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
-    ((struct lp_experiment_check *)into)->for_ms = span_read(reader, node);
+    ((struct lp_experiment_check *)into)->for_ms = lp_experiment_span_take(reader, node);
 }
 
 static void every_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
-    uint32_t ms = span_read(reader, node);
+    uint32_t ms = lp_experiment_span_take(reader, node);
     if (ms < 10)
         lp_mistake_at(reader, node, "a check is read at most every 10ms");
     else
@@ -82,7 +73,7 @@ static void every_read(struct lp_reader *reader, struct lp_yaml_node *node, void
 
 static void timeout_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
-    uint32_t ms = span_read(reader, node);
+    uint32_t ms = lp_experiment_span_take(reader, node);
     if (ms == 0)
         lp_mistake_at(reader, node, "nothing answers in no time");
     else
@@ -144,40 +135,10 @@ static void headers_read(struct lp_reader *reader, struct lp_yaml_node *node, vo
     lp_parse_pairs(reader, node, &((struct lp_experiment_check *)into)->headers);
 }
 
-// 200, 2xx, 200-399.
-static bool status_parse(const char *text, struct lp_load_statuses *ret)
-{
-    char *end;
-    if (strlen(text) == 3 && text[0] >= '1' && text[0] <= '5' && strcmp(text + 1, "xx") == 0) {
-        ret->least = (uint16_t)((text[0] - '0') * 100);
-        ret->most = (uint16_t)(ret->least + 99);
-        return true;
-    }
-    unsigned long least = strtoul(text, &end, 10);
-    unsigned long most = *end == '-' ? strtoul(end + 1, &end, 10) : least;
-    if (*end || least < 100 || most > 599 || most < least || strspn(text, "0123456789-") < 3)
-        return false;
-    *ret = (struct lp_load_statuses){(uint16_t)least, (uint16_t)most};
-    return true;
-}
-
 static void status_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
     struct lp_experiment_check *check = into;
-    size_t count = node->kind == LP_YAML_SEQUENCE ? node->count : 1;
-    check->status_count = 0;
-    if (count == 0 || count > LP_LOAD_STATUSES_MAX) {
-        lp_mistake_at(reader, node, "from 1 to %d statuses", LP_LOAD_STATUSES_MAX);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct lp_yaml_node *item = node->kind == LP_YAML_SEQUENCE ? node->items[i] : node;
-        const char *text = lp_parse_text(reader, item);
-        if (text && !status_parse(text, &check->statuses[check->status_count]))
-            lp_mistake_at(reader, item, "'%s' is not a status such as 200, 2xx or 200-399", text);
-        else if (text)
-            check->status_count++;
-    }
+    lp_load_statuses_parse(reader, node, check->statuses, &check->status_count);
 }
 
 static void regex_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
@@ -211,7 +172,7 @@ static void json_read(struct lp_reader *reader, struct lp_yaml_node *node, void 
 
 static void latency_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
-    ((struct lp_experiment_check *)into)->latency_ms = span_read(reader, node);
+    ((struct lp_experiment_check *)into)->latency_ms = lp_experiment_span_take(reader, node);
 }
 
 static void exit_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
@@ -430,12 +391,8 @@ void lp_experiment_check_take(struct lp_reader *reader, struct lp_yaml_node *nod
 void lp_experiment_checks_read(struct lp_reader *reader, struct lp_yaml_node *node,
                                struct lp_experiment_checks *ret_checks)
 {
-    if (!lp_is_sequence(reader, node, "checks"))
+    if (!lp_experiment_is_list(reader, node, "checks"))
         return;
-    if (node->count > LP_EXPERIMENT_LIST_MAX) {
-        lp_mistake_at(reader, node, "%zu checks; at most %d", node->count, LP_EXPERIMENT_LIST_MAX);
-        return;
-    }
     ret_checks->items =
         lp_arena_new_array(reader->arena, struct lp_experiment_check, node->count + 1);
     ret_checks->count = node->count;

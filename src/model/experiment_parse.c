@@ -15,11 +15,6 @@ const char *const lp_experiment_stage_words[LP_EXPERIMENT_STAGES] = {
     [LP_EXPERIMENT_HEALING] = "heal",
     [LP_EXPERIMENT_CLEANUP] = "cleanup",
 };
-static const char *const requirement_words[LP_REQUIRES_KINDS] = {
-    [LP_REQUIRES_COMMAND] = "command", [LP_REQUIRES_FAULT] = "fault",
-    [LP_REQUIRES_RUNTIME] = "runtime", [LP_REQUIRES_FILE] = "file",
-    [LP_REQUIRES_ENV] = "env",         [LP_REQUIRES_MEMORY] = "memory",
-};
 enum { STEADY_FOR_MS = 2000, STEADY_WITHIN_MS = 30 * 1000 };
 
 // A scalar that JSON can hold as it is written: a number, true, false.
@@ -132,6 +127,23 @@ void lp_experiment_substitute(struct lp_reader *reader, struct lp_yaml_node *nod
         lp_experiment_substitute(reader, node->items[i], variables);
 }
 
+bool lp_experiment_is_list(struct lp_reader *reader, const struct lp_yaml_node *node,
+                           const char *what)
+{
+    if (!lp_is_sequence(reader, node, what))
+        return false;
+    if (node->count <= LP_EXPERIMENT_LIST_MAX)
+        return true;
+    lp_mistake_at(reader, node, "%zu %s; at most %d", node->count, what, LP_EXPERIMENT_LIST_MAX);
+    return false;
+}
+
+uint32_t lp_experiment_span_take(struct lp_reader *reader, struct lp_yaml_node *node)
+{
+    uint32_t ms = 0;
+    return lp_load_span_parse(reader, node, &ms) ? ms : 0;
+}
+
 int lp_experiment_kind_find(struct lp_reader *reader, struct lp_yaml_node *node, const char *what,
                             const char *const *words, size_t count)
 {
@@ -168,118 +180,15 @@ static void description_read(struct lp_reader *reader, struct lp_yaml_node *node
     ((struct lp_experiment *)into)->description = lp_parse_text(reader, node);
 }
 
-// A file, relative to the experiment's own; or a name.
-static const char *infrastructure_resolve(struct lp_reader *reader, struct lp_yaml_node *node)
-{
-    const char *text = lp_parse_text(reader, node);
-    if (!text || lp_name_is(text, LP_NAME_LABEL))
-        return text;
-    return lp_path_resolve(reader, text);
-}
-
 static void infrastructure_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
-    ((struct lp_experiment *)into)->infrastructure = infrastructure_resolve(reader, node);
-}
-
-static void requirement_value_read(struct lp_reader *reader, struct lp_yaml_node *node,
-                                   struct lp_experiment_requirement *requirement)
-{
-    static const char *const runtimes[] = {"container", "vm"};
-    requirement->value = lp_parse_text(reader, node);
-    if (!requirement->value)
-        return;
-    if (requirement->kind == LP_REQUIRES_FILE)
-        requirement->value = lp_path_resolve(reader, requirement->value);
-    else if (requirement->kind == LP_REQUIRES_MEMORY)
-        lp_parse_size(reader, node, &requirement->bytes);
-    else if (requirement->kind == LP_REQUIRES_RUNTIME)
-        lp_parse_word(reader, node, runtimes, LP_COUNT(runtimes));
-    else if (requirement->kind == LP_REQUIRES_FAULT)
-        lp_parse_word(reader, node, lp_fault_words + 1, LP_FAULT_KINDS - 1);
-}
-
-static void requirements_read(struct lp_reader *reader, struct lp_yaml_node *node,
-                              struct lp_experiment_requirements *requires)
-{
-    if (!lp_is_sequence(reader, node, "requires"))
-        return;
-    if (node->count > LP_EXPERIMENT_LIST_MAX) {
-        lp_mistake_at(reader, node, "at most %d of them", LP_EXPERIMENT_LIST_MAX);
-        return;
-    }
-    requires->items =
-        lp_arena_new_array(reader->arena, struct lp_experiment_requirement, node->count + 1);
-    for (size_t i = 0; i < node->count; i++) {
-        struct lp_yaml_node *item = node->items[i];
-        struct lp_experiment_requirement *requirement = &requires->items[requires->count];
-        if (!lp_is_mapping(reader, item, "a requirement"))
-            continue;
-        int kind = lp_experiment_kind_find(reader, item, "a requirement", requirement_words,
-                                           LP_REQUIRES_KINDS);
-        if (kind < 0)
-            continue;
-        if (item->count != 1)
-            lp_mistake_at(reader, item, "a requirement has one key");
-        requirement->kind = (enum lp_experiment_requirement_kind)kind;
-        requirement_value_read(reader, lp_yaml_find(item, requirement_words[kind]), requirement);
-        requires->count++;
-    }
+    ((struct lp_experiment *)into)->infrastructure =
+        lp_experiment_infrastructure_take(reader, node);
 }
 
 static void requires_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
-    requirements_read(reader, node, &((struct lp_experiment *)into)->requires);
-}
-
-static void variant_name_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
-{
-    ((struct lp_experiment_variant *)into)->name = lp_parse_text(reader, node);
-}
-
-static void variant_descriptor_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
-{
-    ((struct lp_experiment_variant *)into)->infrastructure = infrastructure_resolve(reader, node);
-}
-
-static void variant_requires_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
-{
-    requirements_read(reader, node, &((struct lp_experiment_variant *)into)->requires);
-}
-
-static void variant_set_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
-{
-    lp_parse_pairs(reader, node, &((struct lp_experiment_variant *)into)->set);
-}
-
-// compare: [a.yaml, {name: b, descriptor: b.yaml, requires: [...]}]
-static void compare_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
-{
-    static const struct lp_key keys[] = {{"name", variant_name_read, 0},
-                                         {"descriptor", variant_descriptor_read, 0},
-                                         {"requires", variant_requires_read, 0},
-                                         {"set", variant_set_read, 0}};
-    static const struct lp_schema schema = {"one that is compared", keys, LP_COUNT(keys), NULL, 0};
-    struct lp_experiment *experiment = into;
-    if (!lp_is_sequence(reader, node, "compare"))
-        return;
-    if (node->count < 2 || node->count > LP_EXPERIMENT_LIST_MAX) {
-        lp_mistake_at(reader, node, "compare at least two descriptors: [a.yaml, b.yaml]");
-        return;
-    }
-    experiment->compare =
-        lp_arena_new_array(reader->arena, struct lp_experiment_variant, node->count);
-    for (size_t i = 0; i < node->count; i++) {
-        struct lp_experiment_variant *variant = &experiment->compare[i];
-        if (node->items[i]->kind != LP_YAML_MAPPING) {
-            variant->infrastructure = infrastructure_resolve(reader, node->items[i]);
-            continue;
-        }
-        lp_schema_read(reader, &schema, node->items[i], variant);
-        if (!lp_yaml_find(node->items[i], "descriptor"))
-            lp_mistake_at(reader, node->items[i], "'descriptor' is missing");
-    }
-    experiment->compare_count = node->count;
+    lp_experiment_requirements_read(reader, node, &((struct lp_experiment *)into)->requires);
 }
 
 static void steady_checks_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
@@ -379,12 +288,8 @@ static void stages_read(struct lp_reader *reader, struct lp_yaml_node *node, voi
     struct lp_experiment *experiment = into;
     int latest = LP_EXPERIMENT_SETUP;
     bool has_break = false;
-    if (!lp_is_sequence(reader, node, "stages"))
+    if (!lp_experiment_is_list(reader, node, "stages"))
         return;
-    if (node->count > LP_EXPERIMENT_LIST_MAX) {
-        lp_mistake_at(reader, node, "at most %d stages", LP_EXPERIMENT_LIST_MAX);
-        return;
-    }
     experiment->stages =
         lp_arena_new_array(reader->arena, struct lp_experiment_stage, node->count + 1);
     for (size_t i = 0; i < node->count; i++) {
@@ -408,7 +313,7 @@ static const struct lp_key top_keys[] = {
     {"title", title_read, 0},
     {"description", description_read, 0},
     {"infrastructure", infrastructure_read, 0},
-    {"compare", compare_read, 0},
+    {"compare", lp_experiment_compare_read, 0},
     {"requires", requires_read, 0},
     {"steady_state", steady_read, 0},
     {"load", load_read, 0},
@@ -416,6 +321,7 @@ static const struct lp_key top_keys[] = {
     {"abort_when", guards_read, 0},
     {"repeat", repeat_read, 0},
     {"seed", seed_read, 0},
+    {"reference", lp_experiment_reference_read, 0},
 };
 
 // What only the whole experiment shows to be wrong.
@@ -429,6 +335,8 @@ static void whole_check(struct lp_reader *reader, const struct lp_yaml_node *roo
     if (experiment->infrastructure && experiment->compare_count)
         lp_mistake_at(reader, lp_yaml_find(root, "compare"),
                       "either 'infrastructure' or 'compare', which names several");
+    if (experiment->reference_count)
+        lp_experiment_references_check(reader, lp_yaml_find(root, "reference"), experiment);
     if (!lp_yaml_find(root, "steady_state") && lp_yaml_find(root, "stages"))
         lp_mistake_at(reader, root,
                       "'steady_state' is missing: checks that must hold before anything is broken");

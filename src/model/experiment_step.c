@@ -21,16 +21,6 @@ static const char *const fault_options[] = {
     "delay",     "jitter", "distribution", "share",  "rate", "workers", "leave", "jump", "drift",
     "direction", "peer",   "network",      "volume", "on",   "command", "undo",  "seed"};
 
-static uint32_t span_read(struct lp_reader *reader, struct lp_yaml_node *node)
-{
-    uint32_t ms = 0;
-    if (lp_parse_duration(reader, node, &ms) && ms > LP_EXPERIMENT_SPAN_MS_MAX) {
-        lp_mistake_at(reader, node, "at most a day");
-        ms = 0;
-    }
-    return ms;
-}
-
 static void name_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
     const char *name = lp_parse_text(reader, node);
@@ -55,7 +45,7 @@ static void for_read(struct lp_reader *reader, struct lp_yaml_node *node, void *
         lp_mistake_at(reader, node,
                       "a fault of an experiment has an end, so that it ends even "
                       "when the experiment is killed: give a time such as 1m");
-    else if (text && span_read(reader, node))
+    else if (text && lp_experiment_span_take(reader, node))
         ((struct lp_experiment_step *)into)->duration = text;
     else if (text)
         lp_mistake_at(reader, node, "a fault lasts a while: give a time such as 30s");
@@ -79,7 +69,7 @@ static void undo_read(struct lp_reader *reader, struct lp_yaml_node *node, void 
 
 static void timeout_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
-    ((struct lp_experiment_step *)into)->timeout_ms = span_read(reader, node);
+    ((struct lp_experiment_step *)into)->timeout_ms = lp_experiment_span_take(reader, node);
 }
 
 static void background_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
@@ -94,7 +84,7 @@ static void may_fail_read(struct lp_reader *reader, struct lp_yaml_node *node, v
 
 static void every_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
-    ((struct lp_experiment_step *)into)->wait_ms = span_read(reader, node);
+    ((struct lp_experiment_step *)into)->wait_ms = lp_experiment_span_take(reader, node);
 }
 
 static void share_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
@@ -153,10 +143,10 @@ static void choice_read(struct lp_reader *reader, struct lp_yaml_node *node,
 static void choices_read(struct lp_reader *reader, struct lp_yaml_node *node,
                          struct lp_experiment_step *step)
 {
-    if (!lp_is_sequence(reader, node, "random"))
+    if (!lp_experiment_is_list(reader, node, "choices"))
         return;
-    if (node->count == 0 || node->count > LP_EXPERIMENT_LIST_MAX) {
-        lp_mistake_at(reader, node, "from 1 to %d choices", LP_EXPERIMENT_LIST_MAX);
+    if (node->count == 0) {
+        lp_mistake_at(reader, node, "random: [{weight: 3, do: [steps]}, ...]");
         return;
     }
     step->inner.items = lp_arena_new_array(reader->arena, struct lp_experiment_step, node->count);
@@ -175,7 +165,7 @@ static void wait_read(struct lp_reader *reader, struct lp_yaml_node *node,
         step->is_wait_of_load = true;
     }
     if (span)
-        step->wait_ms = span_read(reader, span);
+        step->wait_ms = lp_experiment_span_take(reader, span);
     else
         lp_mistake_at(reader, node, "wait: TIME, or wait: {load: TIME} since the load began");
 }
@@ -369,12 +359,8 @@ static void step_read(struct lp_reader *reader, struct lp_yaml_node *node,
 void lp_experiment_steps_read(struct lp_reader *reader, struct lp_yaml_node *node,
                               struct lp_experiment_steps *ret_steps)
 {
-    if (!lp_is_sequence(reader, node, "steps"))
+    if (!lp_experiment_is_list(reader, node, "steps"))
         return;
-    if (node->count > LP_EXPERIMENT_LIST_MAX) {
-        lp_mistake_at(reader, node, "%zu steps; at most %d", node->count, LP_EXPERIMENT_LIST_MAX);
-        return;
-    }
     ret_steps->items =
         lp_arena_new_array(reader->arena, struct lp_experiment_step, node->count + 1);
     ret_steps->count = node->count;

@@ -24,3 +24,7 @@ void lp_load_request_end(struct lp_reader *reader, const struct lp_yaml_node *no
 void lp_load_requests_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into);
 // A duration of at most a day.
 bool lp_load_span_parse(struct lp_reader *reader, struct lp_yaml_node *node, uint32_t *ret_ms);
+// One status, or a list of them: 200, 2xx, 200-299.
+void lp_load_statuses_parse(struct lp_reader *reader, struct lp_yaml_node *node,
+                            struct lp_load_statuses ret_statuses[LP_LOAD_STATUSES_MAX],
+                            size_t *ret_count);

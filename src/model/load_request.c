@@ -93,32 +93,32 @@ static bool statuses_parse(const char *text, struct lp_load_statuses *ret_status
     return ret_statuses->least >= 100 && ret_statuses->least <= ret_statuses->most;
 }
 
-static void status_add(struct lp_reader *reader, struct lp_yaml_node *node,
-                       struct lp_load_expect *expect)
+void lp_load_statuses_parse(struct lp_reader *reader, struct lp_yaml_node *node,
+                            struct lp_load_statuses ret_statuses[LP_LOAD_STATUSES_MAX],
+                            size_t *ret_count)
 {
-    const char *text = lp_parse_text(reader, node);
-    if (!text)
+    bool is_list = node->kind == LP_YAML_SEQUENCE;
+    size_t count = is_list ? node->count : 1;
+    *ret_count = 0;
+    if (count == 0 || count > LP_LOAD_STATUSES_MAX) {
+        lp_mistake_at(reader, node, "from 1 to %d statuses", LP_LOAD_STATUSES_MAX);
         return;
-    if (expect->status_count == LP_LOAD_STATUSES_MAX)
-        lp_mistake_at(reader, node, "at most %d statuses", LP_LOAD_STATUSES_MAX);
-    else if (!statuses_parse(text, &expect->statuses[expect->status_count]))
-        lp_mistake_at(reader, node, "'%.40s' is not a status such as 200, 2xx or 200-299", text);
-    else
-        expect->status_count++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct lp_yaml_node *item = is_list ? node->items[i] : node;
+        const char *text = lp_parse_text(reader, item);
+        if (text && !statuses_parse(text, &ret_statuses[*ret_count]))
+            lp_mistake_at(reader, item, "'%.40s' is not a status such as 200, 2xx or 200-299",
+                          text);
+        else if (text)
+            ++*ret_count;
+    }
 }
 
 static void status_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
     struct lp_load_expect *expect = ((struct lp_load_draft *)into)->expect;
-    expect->status_count = 0;
-    if (node->kind != LP_YAML_SEQUENCE) {
-        status_add(reader, node, expect);
-        return;
-    }
-    for (size_t i = 0; i < node->count; i++)
-        status_add(reader, node->items[i], expect);
-    if (!node->count)
-        lp_mistake_at(reader, node, "no status would ever be good");
+    lp_load_statuses_parse(reader, node, expect->statuses, &expect->status_count);
 }
 
 static void contains_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)

@@ -40,6 +40,11 @@ static const struct {
     {HEAD "stages: []\ncompare: [a]", 4, 10, "at least two"},
     {HEAD "stages: []\nrequires: [{comand: sh}]", 4, 12, "did you mean 'command'"},
     {HEAD "stages: []\nrequires: [{runtime: vmm}]", 4, 22, "is not container or vm"},
+    {HEAD "stages: []\nreference: [{what: a, valeu: 1 s}]", 4, 23, "did you mean 'value'"},
+    {HEAD "stages: []\nreference: [{what: a, value: 1 s}]", 4, 13, "'source' is missing"},
+    {HEAD "stages: []\nreference: [{what: a, value: b, source: c, variant: d}]", 4, 13,
+     "'compare' has no 'd'"},
+    {HEAD "stages: []\ncompare: [{name: a, descriptor: a, break: perhaps}, b]", 4, 43, "perhaps"},
     {HEAD "stages: []\nrepeat: 0", 4, 9, "not within 1 to 1000"},
     {HEAD "stages: [{heal: []}]", 3, 10, "nothing is broken yet"},
     {HEAD "stages: [{break: []}, {setup: []}]", 3, 23, "'setup' comes before 'break'"},
@@ -51,7 +56,7 @@ static const struct {
     {STEP "{break: a, fault: cut, delay: 1s}", 5, 23, "delay"},
     {STEP "{swizzle: a, fault: kill}", 5, 25, "restores what it stops"},
     {STEP "{repeat: 2}", 5, 5, "'do' is missing"},
-    {STEP "{random: []}", 5, 14, "from 1 to"},
+    {STEP "{random: []}", 5, 14, "random: [{weight"},
     {STEP "{wait: soon}", 5, 12, "is not a duration"},
     {STEP "{scale: web}", 5, 13, "scale: {SERVICE: NUMBER}"},
     {STEP "{wiat: 1s}", 5, 5, "did you mean 'wait'"},
@@ -142,6 +147,34 @@ static void right(void **state)
     assert_string_equal(again.url, "http://127.0.0.1:8081/");
 }
 
+static void compared(void **state)
+{
+    (void)state;
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    struct lp_experiment experiment;
+    assert_int_equal(parse(HEAD
+                           "stages: []\ncompare: [{name: a, descriptor: a.yaml, break: false}, "
+                           "{name: b, descriptor: b.yaml, set: {X: y}, requires: [{runtime: "
+                           "vm}]}]\n"
+                           "reference:\n- {what: w, value: 22 s, source: s}\n"
+                           "- {what: w, value: 46 %, source: s, differs: d, variant: b, "
+                           "figure: to_repair_us}\n",
+                           &arena, &experiment),
+                     0);
+    assert_int_equal(experiment.compare_count, 2);
+    assert_true(experiment.compare[0].is_left_whole);
+    assert_false(experiment.compare[1].is_left_whole);
+    assert_string_equal(experiment.compare[1].infrastructure, "/a/b/b.yaml");
+    assert_string_equal(experiment.compare[1].set.items[0].value, "y");
+    assert_int_equal(experiment.compare[1].requires.items[0].kind, LP_REQUIRES_RUNTIME);
+    assert_int_equal(experiment.reference_count, 2);
+    assert_string_equal(experiment.references[0].value, "22 s");
+    assert_null(experiment.references[0].variant);
+    assert_string_equal(experiment.references[1].differs, "d");
+    assert_string_equal(experiment.references[1].variant, "b");
+    assert_string_equal(experiment.references[1].figure, "to_repair_us");
+}
+
 static void chaos_toolkit(void **state)
 {
     (void)state;
@@ -174,6 +207,7 @@ static void chaos_toolkit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(wrong), cmocka_unit_test(all_at_once),
-                                       cmocka_unit_test(right), cmocka_unit_test(chaos_toolkit)};
+                                       cmocka_unit_test(right), cmocka_unit_test(compared),
+                                       cmocka_unit_test(chaos_toolkit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
