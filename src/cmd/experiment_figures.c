@@ -166,7 +166,45 @@ static json_t *difference_make(const json_t *results, const json_t *a, const jso
     return figures;
 }
 
-static json_t *results_tell(const json_t *results)
+// Our figure beside one of others: that of the group of its variant; null: it was not measured.
+static json_t *ours_find(const json_t *groups, size_t result, const json_t *reference)
+{
+    size_t i;
+    const json_t *group;
+    const char *variant = lp_json_text(reference, "variant");
+    json_array_foreach (groups, i, group) {
+        if ((size_t)lp_json_number(group, "result") != result ||
+            (*variant && strcmp(lp_json_text(group, "name"), variant) != 0))
+            continue;
+        const json_t *figures = json_object_get(group, "figures");
+        json_t *set = json_object_get(figures, lp_json_text(reference, "figure"));
+        return set ? json_incref(set) : json_null();
+    }
+    return json_null();
+}
+
+static json_t *references_tell(const json_t *references, const json_t *groups, size_t result)
+{
+    json_t *all = json_array();
+    size_t i;
+    const json_t *reference;
+    json_array_foreach (references, i, reference) {
+        json_t *one = json_deep_copy(reference);
+        json_object_set_new(one, "ours", ours_find(groups, result, reference));
+        json_array_append_new(all, one);
+    }
+    return all;
+}
+
+const struct lp_report_figure *lp_report_figure_find(const char *name)
+{
+    for (size_t i = 0; i < lp_report_figure_count; i++)
+        if (strcmp(lp_report_figures[i].name, name) == 0)
+            return &lp_report_figures[i];
+    return NULL;
+}
+
+static json_t *results_tell(const json_t *results, const json_t *groups)
 {
     json_t *all = json_array();
     size_t i;
@@ -178,8 +216,8 @@ static json_t *results_tell(const json_t *results)
         json_object_set_new(one, "title", json_string(lp_json_text(experiment, "title")));
         json_object_set_new(one, "status", json_string(lp_json_text(result, "status")));
         json_object_set(one, "reasons", json_object_get(result, "reasons"));
-        json_t *reference = json_object_get(experiment, "reference");
-        json_object_set_new(one, "reference", reference ? json_incref(reference) : json_array());
+        const json_t *references = json_object_get(experiment, "reference");
+        json_object_set_new(one, "reference", references_tell(references, groups, i));
         json_array_append_new(all, one);
     }
     return all;
@@ -201,6 +239,6 @@ json_t *lp_report_make(const json_t *results)
                                                      (json_int_t)i, "figures", figures));
     }
     return json_pack("{s:s,s:i,s:o,s:o,s:o}", "format", "limpet-experiment-report", "version", 1,
-                     "results", results_tell(results), "groups", groups, "differences",
+                     "results", results_tell(results, groups), "groups", groups, "differences",
                      differences);
 }

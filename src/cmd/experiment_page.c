@@ -243,6 +243,30 @@ static void run_add(struct lp_str *out, const json_t *result, const json_t *run,
     lp_str_add(out, "</section>\n");
 }
 
+static void references_add(struct lp_str *out, const json_t *references)
+{
+    size_t i;
+    const json_t *one;
+    if (!json_array_size(references))
+        return;
+    lp_str_add(out, "<table><caption>Figures of others, and ours</caption><tr>"
+                    "<th scope=\"col\">What</th><th scope=\"col\">Theirs</th>"
+                    "<th scope=\"col\">Ours</th><th scope=\"col\">What differs</th>"
+                    "<th scope=\"col\">Source</th></tr>\n");
+    json_array_foreach (references, i, one) {
+        LP_OWNS_STR struct lp_str ours = {0};
+        lp_report_ours_print(one, &ours);
+        lp_str_add(out, "<tr>");
+        element_add(out, "td", lp_json_text(one, "what"));
+        element_add(out, "td", lp_json_text(one, "value"));
+        element_add(out, "td", lp_str_text(&ours));
+        element_add(out, "td", lp_json_text(one, "differs"));
+        element_add(out, "td", lp_json_text(one, "source"));
+        lp_str_add(out, "</tr>\n");
+    }
+    lp_str_add(out, "</table>\n");
+}
+
 static void results_add(struct lp_str *out, const json_t *report)
 {
     size_t i, k;
@@ -259,20 +283,7 @@ static void results_add(struct lp_str *out, const json_t *report)
         json_array_foreach (json_object_get(result, "reasons"), k, one) {
             element_add(out, "p", json_string_value(one));
         }
-        const json_t *reference = json_object_get(result, "reference");
-        if (json_array_size(reference))
-            lp_str_add(out, "<table><caption>Figures of others, to compare</caption><tr><th "
-                            "scope=\"col\">What</th><th scope=\"col\">Value</th><th "
-                            "scope=\"col\">Source</th></tr>\n");
-        json_array_foreach (reference, k, one) {
-            lp_str_add(out, "<tr>");
-            element_add(out, "td", lp_json_text(one, "what"));
-            element_add(out, "td", lp_json_text(one, "value"));
-            element_add(out, "td", lp_json_text(one, "source"));
-            lp_str_add(out, "</tr>\n");
-        }
-        if (json_array_size(reference))
-            lp_str_add(out, "</table>\n");
+        references_add(out, json_object_get(result, "reference"));
     }
 }
 

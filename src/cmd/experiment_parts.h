@@ -58,6 +58,7 @@ struct lp_run_what { // what one run is about
     const char *folder;             // where records go
     unsigned number, variant, repetition;
     uint64_t seed;
+    bool is_left_whole; // nothing is broken in it
     bool is_interactive, is_kept;
     const char *const *environment; // of its commands
 };

@@ -15,6 +15,7 @@ struct making {
     struct lp_err *err;
     uint32_t stage; // index of the one that grows
     bool has_failed;
+    bool is_left_whole; // the steps that break or heal are left out
 };
 
 static const char *const action_words[] = {
@@ -230,6 +231,10 @@ static void steps_add(struct making *making, const struct lp_experiment_steps *s
 {
     for (size_t i = 0; i < steps->count && !making->has_failed; i++) {
         const struct lp_experiment_step *step = &steps->items[i];
+        bool is_of_fault = step->kind == LP_EXPERIMENT_BREAK || step->kind == LP_EXPERIMENT_HEAL ||
+                           step->kind == LP_EXPERIMENT_SWIZZLE;
+        if (making->is_left_whole && is_of_fault)
+            continue;
         if (step->kind == LP_EXPERIMENT_SWIZZLE)
             swizzle_add(making, step);
         else if (step->kind == LP_EXPERIMENT_REPEAT)
@@ -334,7 +339,7 @@ static void cleanup_add(struct making *making)
 
 int lp_run_plan(struct lp_run *run, struct lp_err *err)
 {
-    struct making making = {.run = run, .err = err};
+    struct making making = {.run = run, .err = err, .is_left_whole = run->what.is_left_whole};
     const struct lp_experiment *experiment = run->what.experiment;
     lp_rng_init(&making.rng, run->what.seed);
     run->plan = (struct lp_trial_plan){.stages = run->stages,

@@ -30,6 +30,20 @@ void lp_report_value_print(const json_t *value, enum lp_report_unit unit, bool i
         lp_str_printf(out, is_change ? "%+.3f s" : "%.3f s", number / 1e6);
 }
 
+void lp_report_ours_print(const json_t *reference, struct lp_str *out)
+{
+    const struct lp_report_figure *figure =
+        lp_report_figure_find(lp_json_text(reference, "figure"));
+    const json_t *median = json_object_get(json_object_get(reference, "ours"), "median");
+    const char *variant = lp_json_text(reference, "variant");
+    if (!figure || !json_is_integer(median)) {
+        lp_str_add(out, "not measured");
+        return;
+    }
+    lp_report_value_print(median, figure->unit, false, out);
+    lp_str_printf(out, " (%s%s%s)", figure->label, *variant ? ", " : "", variant);
+}
+
 static const char *value_text(struct lp_cmd *cmd, const json_t *set, const char *key,
                               const struct lp_report_figure *figure)
 {
@@ -129,10 +143,15 @@ static void result_print(struct lp_cmd *cmd, const json_t *result)
         title_print(cmd, "", lp_arena_printf(cmd->arena, "  %s", json_string_value(one)));
     }
     json_array_foreach (json_object_get(result, "reference"), i, one) {
+        LP_OWNS_STR struct lp_str ours = {0};
+        const char *differs = lp_json_text(one, "differs");
+        lp_report_ours_print(one, &ours);
         title_print(cmd, "",
-                    lp_arena_printf(cmd->arena, "  to compare: %s: %s (%s)",
+                    lp_arena_printf(cmd->arena, "  %s: theirs %s (%s), ours %s",
                                     lp_json_text(one, "what"), lp_json_text(one, "value"),
-                                    lp_json_text(one, "source")));
+                                    lp_json_text(one, "source"), lp_str_text(&ours)));
+        if (*differs)
+            title_print(cmd, "", lp_arena_printf(cmd->arena, "    what differs: %s", differs));
     }
 }
 

@@ -22,6 +22,8 @@ struct lp_report_figure {
 };
 extern const struct lp_report_figure lp_report_figures[];
 extern const size_t lp_report_figure_count;
+// NULL: there is none of that name.
+const struct lp_report_figure *lp_report_figure_find(const char *name);
 
 // The figure of one run. Returns false when it did not happen or is not known.
 bool lp_report_value(const json_t *run, const struct lp_report_figure *figure, int64_t *ret_value);
@@ -32,6 +34,8 @@ json_t *lp_report_make(const json_t *results);
 // is_change: with its sign.
 void lp_report_value_print(const json_t *value, enum lp_report_unit unit, bool is_change,
                            struct lp_str *out);
+// Append what stands beside a figure of others: "22.100 s (of b)", or that it was not measured.
+void lp_report_ours_print(const json_t *reference, struct lp_str *out);
 // Print what a person reads.
 void lp_report_print(struct lp_cmd *cmd, const json_t *report);
 // Append the page: one HTML file that needs nothing else. All text of the results is escaped.

@@ -117,8 +117,9 @@ static int variant_find(struct series *series, const char *text, struct lp_run_w
     if (!what->name)
         what->name = lp_arena_text_n(cmd->arena, name, strcspn(name, what->descriptor ? "." : ""));
     json_array_append_new(series->variants,
-                          json_pack("{s:s, s:s?, s:s?, s:s?}", "name", what->name, "infrastructure",
-                                    what->infra, "descriptor", what->descriptor, "sha256", sha256));
+                          json_pack("{s:s, s:s?, s:s?, s:s?, s:b}", "name", what->name,
+                                    "infrastructure", what->infra, "descriptor", what->descriptor,
+                                    "sha256", sha256, "break", !what->is_left_whole));
     return LP_EXIT_DONE;
 }
 
@@ -170,17 +171,31 @@ static const char *file_text(const struct series *series)
     return is_text ? lp_arena_text(series->cmd->arena, lp_str_text(&text)) : NULL;
 }
 
+static json_t *references_make(const struct lp_experiment *experiment)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < experiment->reference_count; i++) {
+        const struct lp_experiment_reference *one = &experiment->references[i];
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?}", "what", one->what,
+                                             "value", one->value, "source", one->source, "differs",
+                                             one->differs, "variant", one->variant, "figure",
+                                             one->figure));
+    }
+    return all;
+}
+
 static json_t *result_make(const struct series *series, int64_t began_ms)
 {
     const struct lp_experiment *experiment = &series->experiment;
     return json_pack(
-        "{s:s, s:i, s:s, s:s, s:{s:s, s:s?, s:s, s:s, s:s?, s:s}, s:I, s:I, s:s, s:o, s:O, "
+        "{s:s, s:i, s:s, s:s, s:{s:s, s:s?, s:s, s:s, s:s?, s:s, s:o}, s:I, s:I, s:s, s:o, s:O, "
         "s:O}",
         "format", "limpet-experiment", "version", 1, "limpet", LP_VERSION, "id", series->id,
         "experiment", "title", experiment->title, "description", experiment->description, "file",
         experiment->path, "sha256", series->sha256, "text", file_text(series), "dialect",
-        experiment->is_chaos_toolkit ? "chaos-toolkit" : "limpet", "started", (json_int_t)began_ms,
-        "ended", (json_int_t)lp_run_now_ms(), "status", worst(series->runs), "reasons",
+        experiment->is_chaos_toolkit ? "chaos-toolkit" : "limpet", "reference",
+        references_make(experiment), "started", (json_int_t)began_ms, "ended",
+        (json_int_t)lp_run_now_ms(), "status", worst(series->runs), "reasons",
         reasons_of(series->cmd, series->runs), "variants", series->variants, "runs", series->runs);
 }
 
@@ -236,6 +251,7 @@ static int variant_make(struct series *series, unsigned v, struct lp_run_what *w
     *what = (struct lp_run_what){
         .experiment = experiment,
         .name = variant ? variant->name : NULL,
+        .is_left_whole = variant && variant->is_left_whole,
         .folder = series->folder,
         .is_interactive = lp_option_is_given(cmd, "interactive"),
         .is_kept = lp_option_is_given(cmd, "keep"),
