@@ -28,7 +28,8 @@ static const char head[] =
     "caption{text-align:left;font-weight:600}\n"
     "th,td{text-align:left;padding:.2rem .6rem .2rem 0;border-bottom:1px solid var(--line);"
     "vertical-align:top}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;"
-    "overflow-wrap:normal}td:nth-child(n+3):nth-child(-n+4){white-space:nowrap}\n"
+    "overflow-wrap:normal}td:nth-child(n+3):nth-child(-n+4){white-space:nowrap}"
+    ".words td,.words th{white-space:normal!important;overflow-wrap:normal}\n"
     ".passed,.fine{color:var(--fine)}.failed-word{color:var(--failed)}.dim{color:var(--dim)}\n"
     "figure{margin:1.2rem 0}figcaption{font-weight:600}svg{width:100%;height:auto;display:block}\n"
     "svg text{font-size:11px;fill:var(--dim)}svg path{fill:none;stroke-width:1.6}"
@@ -249,7 +250,7 @@ static void references_add(struct lp_str *out, const json_t *references)
     const json_t *one;
     if (!json_array_size(references))
         return;
-    lp_str_add(out, "<table><caption>Figures of others, and ours</caption><tr>"
+    lp_str_add(out, "<table class=\"words\"><caption>Figures of others, and ours</caption><tr>"
                     "<th scope=\"col\">What</th><th scope=\"col\">Theirs</th>"
                     "<th scope=\"col\">Ours</th><th scope=\"col\">What differs</th>"
                     "<th scope=\"col\">Source</th></tr>\n");
