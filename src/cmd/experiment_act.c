@@ -224,7 +224,6 @@ void lp_run_check_read(struct lp_run *run, uint32_t index)
     const struct lp_experiment_check *check = row->check;
     struct lp_err err;
     char since[24];
-    bool is_activity = check->kind == LP_EXPERIMENT_TOLERANCE;
     const char *infra = run->what.infra ? run->what.infra : "none";
     snprintf(since, sizeof(since), "%lld", (long long)run->began_ms);
     const char *const argv[] = {run->cmd->program,
@@ -233,7 +232,7 @@ void lp_run_check_read(struct lp_run *run, uint32_t index)
                                 "--infra",
                                 infra,
                                 "probe",
-                                is_activity ? "activity" : "check",
+                                check->kind == LP_EXPERIMENT_TOLERANCE ? "tolerance" : "check",
                                 since,
                                 NULL};
     char folder[4096];

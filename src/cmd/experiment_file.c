@@ -122,8 +122,11 @@ int lp_experiment_file_read(struct lp_cmd *cmd, const char *path, const struct l
         .text = lp_arena_text_n(cmd->arena, lp_str_text(&text), text.bytes),
         .bytes = text.bytes,
         .variables = &variables};
-    if (lp_experiment_parse(&input, cmd->arena, mistakes, ret_experiment, &cmd->err) == 0)
+    if (lp_experiment_parse(&input, cmd->arena, mistakes, ret_experiment, &cmd->err) == 0) {
+        if (ret_experiment->has_controls && !cmd->is_quiet)
+            fprintf(stderr, "%s: its controls are not run: they are Python\n", path);
         return figures_check(ret_experiment, path);
+    }
     for (size_t i = 0; i < mistakes->count; i++) {
         const struct lp_mistake *mistake = &mistakes->items[i];
         if (mistake->line > 0)

@@ -108,13 +108,14 @@ static json_t *hypothesis_json(const json_t *experiment, const json_t *stage)
     return json_pack("{s:b, s:o}", "steady_state_met", is_met, "probes", probes);
 }
 
-static const char *status_word(const char *status)
+// The toolkit calls an experiment failed whose hypothesis was not met, before or after.
+static const char *status_word(const char *status, const json_t *before, const json_t *after)
 {
     if (strcmp(status, "aborted") == 0)
         return "interrupted";
-    if (strcmp(status, "invalid") == 0)
-        return "failed";
-    return "completed";
+    bool is_met = (!before || json_is_true(json_object_get(before, "steady_state_met"))) &&
+                  (!after || json_is_true(json_object_get(after, "steady_state_met")));
+    return is_met && strcmp(status, "invalid") != 0 ? "completed" : "failed";
 }
 
 static json_t *journal_make(const json_t *experiment, const json_t *result)
@@ -142,9 +143,9 @@ static json_t *journal_make(const json_t *experiment, const json_t *result)
         "chaoslib-version", "limpet " LP_VERSION, "platform", names.sysname, "node", names.nodename,
         "experiment", experiment, "start", time_json(lp_json_number(result, "started")), "end",
         time_json(lp_json_number(result, "ended")), "status",
-        status_word(lp_json_text(run, "status")), "deviated", is_deviated, "steady_states",
-        "before", before, "after", after, "during", "run", method, "rollbacks", rollbacks,
-        "duration", duration_json(result));
+        status_word(lp_json_text(run, "status"), before, after), "deviated", is_deviated,
+        "steady_states", "before", before, "after", after, "during", "run", method, "rollbacks",
+        rollbacks, "duration", duration_json(result));
     json_object_set_new(journal, "x-limpet", json_deep_copy(result));
     return journal;
 }

@@ -1,5 +1,7 @@
 // JSONPath: each part of the path maps the values found so far to those found next.
-// Source: S. Gössner, JSONPath (2007); filters and slices are left out.
+// Source: S. Gössner, JSONPath (2007); slices are left out, and of filters there are those that
+// compare one path with one value. A filter behind an array is about its items, as there; behind
+// an object, about the object itself, as in jsonpath2.
 #include "cmd/json_path.h"
 
 #include <stdbool.h>
@@ -10,9 +12,39 @@ enum { KEY_BYTES = 256, MATCHES_MAX = 100000, DEPTH_MAX = 64 };
 
 struct part {
     char key[KEY_BYTES];
-    bool is_all, is_index, is_deep; // *, [n], ..
+    bool is_all, is_index, is_deep, is_filter; // *, [n], .., [?(@.path < value)]
     long index;
+    char compares[3]; // of a filter, whose path is key: "==", "<", ...; "": that it is there
+    char value[KEY_BYTES];
 };
+static const char *const comparisons[] = {"==", "!=", "<=", ">=", "<", ">"};
+
+static bool is_so(const json_t *found, const char *compares, const json_t *wanted)
+{
+    if (strcmp(compares, "==") == 0 || strcmp(compares, "!=") == 0)
+        return json_equal(found, wanted) == (compares[0] == '=');
+    double order = json_number_value(found) - json_number_value(wanted);
+    if (json_is_string(found) && json_is_string(wanted))
+        order = strcmp(json_string_value(found), json_string_value(wanted));
+    else if (!json_is_number(found) || !json_is_number(wanted))
+        return false;
+    bool is_equal_good = compares[1] == '=' && order >= 0 && order <= 0;
+    return is_equal_good || (compares[0] == '<' ? order < 0 : order > 0);
+}
+
+static bool is_chosen(const struct part *part, const json_t *value)
+{
+    struct lp_err err;
+    json_t *matches = NULL;
+    if (lp_json_path(value, part->key, &matches, &err) < 0)
+        return false;
+    const json_t *found = json_array_get(matches, 0);
+    json_t *wanted = json_loads(part->value, JSON_DECODE_ANY, NULL);
+    bool is_it = found && (!part->compares[0] || is_so(found, part->compares, wanted));
+    json_decref(wanted);
+    json_decref(matches);
+    return is_it;
+}
 
 static void one_add(const struct part *part, json_t *value, json_t *found)
 {
@@ -21,7 +53,15 @@ static void one_add(const struct part *part, json_t *value, json_t *found)
     json_t *item;
     if (json_array_size(found) >= MATCHES_MAX)
         return;
-    if (part->is_all && json_is_array(value)) {
+    if (part->is_filter && json_is_array(value)) {
+        json_array_foreach (value, i, item) {
+            if (is_chosen(part, item))
+                json_array_append(found, item);
+        }
+    } else if (part->is_filter) {
+        if (is_chosen(part, value))
+            json_array_append(found, value);
+    } else if (part->is_all && json_is_array(value)) {
         json_array_foreach (value, i, item) {
             json_array_append(found, item);
         }
@@ -60,7 +100,38 @@ static void deep_add(const struct part *part, json_t *value, json_t *found, int 
     }
 }
 
-// ['key'], [0], [*]. Returns what follows, or NULL.
+// ?(@.a.b), ?(@.a == 'x'), ?(@.a >= 5). Returns what follows its bracket, or NULL.
+static const char *filter_read(const char *inner, struct part *part)
+{
+    const char *path = inner + 3, *end = path + strcspn(path, " =!<>)");
+    const char *rest = end + strspn(end, " ");
+    size_t bytes = (size_t)(end - path);
+    part->is_filter = true;
+    if (bytes == 0 || bytes >= KEY_BYTES)
+        return NULL;
+    memcpy(part->key, path, bytes);
+    for (size_t i = 0; !part->compares[0] && i < sizeof(comparisons) / sizeof(*comparisons); i++) {
+        if (strncmp(rest, comparisons[i], strlen(comparisons[i])) == 0)
+            memcpy(part->compares, comparisons[i], strlen(comparisons[i]) + 1);
+    }
+    rest += strlen(part->compares);
+    rest += strspn(rest, " ");
+    if (part->compares[0]) {
+        char quote = *rest == '\'' || *rest == '"' ? *rest : '\0';
+        const char *close = quote ? strchr(rest + 1, quote) : rest + strcspn(rest, " )");
+        bytes = close ? (size_t)(close - rest) : KEY_BYTES;
+        if (bytes + 2 >= KEY_BYTES || bytes == 0)
+            return NULL;
+        memcpy(part->value, rest, bytes);
+        if (quote)
+            part->value[0] = part->value[bytes] = '"';
+        rest = quote ? close + 1 : close;
+        rest += strspn(rest, " ");
+    }
+    return strncmp(rest, ")]", 2) == 0 ? rest + 2 : NULL;
+}
+
+// ['key'], [0], [*], [?(filter)]. Returns what follows, or NULL.
 static const char *bracket_read(const char *path, struct part *part)
 {
     char *end;
@@ -73,6 +144,8 @@ static const char *bracket_read(const char *path, struct part *part)
         memcpy(part->key, inner + 1, bytes);
         return close + 2;
     }
+    if (strncmp(inner, "?(@", 3) == 0)
+        return filter_read(inner, part);
     if (strncmp(inner, "*]", 2) == 0) {
         part->is_all = true;
         return inner + 2;

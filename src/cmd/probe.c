@@ -361,18 +361,21 @@ static int64_t now_us(void)
     return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
-static int take(struct lp_probe *probe, const char *source, bool is_activity)
+// check: of Limpet; tolerance: an activity of the Chaos Toolkit, judged; activity: only done.
+static int take(struct lp_probe *probe, const char *source, const char *what)
 {
     struct lp_experiment_check check;
     struct lp_experiment_activity activity;
     struct lp_err *err = &probe->cmd->err;
-    if (is_activity)
-        return lp_experiment_activity_read(source, probe->cmd->arena, &activity, err) < 0
+    if (strcmp(what, "check") == 0)
+        return lp_experiment_check_read(source, probe->cmd->arena, &check, err) < 0
                    ? err->code
-                   : lp_probe_activity(probe, &activity, err);
-    return lp_experiment_check_read(source, probe->cmd->arena, &check, err) < 0
-               ? err->code
-               : lp_probe_check(probe, &check, err);
+                   : lp_probe_check(probe, &check, err);
+    if (lp_experiment_activity_read(source, probe->cmd->arena, &activity, err) < 0)
+        return err->code;
+    if (strcmp(what, "activity") == 0)
+        activity.tolerance = NULL;
+    return lp_probe_activity(probe, &activity, err);
 }
 
 static int run(struct lp_cmd *cmd, int argc, char **argv)
@@ -382,7 +385,7 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
     struct lp_probe probe = {.cmd = cmd, .since_ms = argc > 2 ? atoll(argv[2]) : 0};
     int64_t began_us = now_us();
     source[count] = '\0';
-    if (take(&probe, source, strcmp(argv[1], "activity") == 0) < 0) {
+    if (take(&probe, source, argv[1]) < 0) {
         probe.is_ok = false;
         lp_str_printf(&probe.text, "%s%s", probe.text.bytes ? "; " : "", cmd->err.text);
     }
@@ -401,7 +404,7 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
 const struct lp_verb lp_verb_probe = {
     .name = "probe",
     .summary = "Take one reading of a check",
-    .usage = "check|activity [SINCE]",
+    .usage = "check|activity|tolerance [SINCE]",
     .run = run,
     .least = 1,
     .most = 2,

@@ -23,6 +23,7 @@ struct lp_http_call {
     const char *url, *method, *body;
     const struct lp_pairs *headers;
     uint32_t timeout_ms;
+    bool is_tls_unverified; // whoever answers, whatever certificate it shows
 };
 struct lp_http_reply {
     int status;

@@ -43,6 +43,18 @@ static bool is_json_wanted(const struct lp_pairs *headers)
     return false;
 }
 
+// Does the reply say that it is JSON? Any other body is a text.
+static bool is_json(const json_t *headers)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach ((json_t *)(uintptr_t)headers, name, value) {
+        if (strcasecmp(name, "content-type") == 0 && strstr(json_string_value(value), "json"))
+            return true;
+    }
+    return false;
+}
+
 LP_MUST_CHECK static int http_do(struct lp_probe *probe,
                                  const struct lp_experiment_activity *activity, struct lp_err *err)
 {
@@ -50,7 +62,8 @@ LP_MUST_CHECK static int http_do(struct lp_probe *probe,
     struct lp_http_call call = {.url = activity->url,
                                 .method = activity->method,
                                 .headers = &activity->headers,
-                                .timeout_ms = activity->timeout_ms};
+                                .timeout_ms = activity->timeout_ms,
+                                .is_tls_unverified = activity->is_tls_unverified};
     json_t *arguments = activity->body ? json_loads(activity->body, JSON_DECODE_ANY, NULL) : NULL;
     if (json_is_object(arguments) && strcasecmp(activity->method, "GET") == 0)
         call.url = lp_arena_printf(probe->cmd->arena, "%s%c%s", activity->url,
@@ -65,7 +78,9 @@ LP_MUST_CHECK static int http_do(struct lp_probe *probe,
     json_decref(arguments);
     int code = lp_probe_http(&call, &reply, err);
     if (code == 0) {
-        json_t *body = json_loads(lp_str_text(&reply.body), JSON_DECODE_ANY, NULL);
+        json_t *body = is_json(reply.headers)
+                           ? json_loads(lp_str_text(&reply.body), JSON_DECODE_ANY, NULL)
+                           : NULL;
         size_t valid = lp_utf8_valid(lp_str_text(&reply.body), reply.body.bytes);
         if (!body)
             body = json_stringn(lp_str_text(&reply.body), valid);
@@ -133,10 +148,8 @@ static json_t *target_take(const struct lp_tolerance *tolerance, const json_t *v
     const json_t *found = value;
     if (tolerance->target && json_is_object(value))
         found = json_object_get(value, tolerance->target);
-    else if (tolerance->kind == LP_TOLERANCE_JSONPATH && json_is_object(value) &&
-             json_object_get(value, "body"))
-        found = json_object_get(value, "body");
-    else if (json_is_object(value) && json_object_get(value, "status"))
+    else if (tolerance->kind != LP_TOLERANCE_JSONPATH && json_is_object(value) &&
+             json_object_get(value, "status"))
         found = json_object_get(value, "status");
     return found ? json_deep_copy(found) : json_null();
 }
@@ -181,27 +194,62 @@ static bool jsonpath_is_met(struct lp_probe *probe, const struct lp_tolerance *t
         lp_str_add(&probe->text, "; it is not JSON");
     } else if (lp_json_path(parsed, tolerance->pattern, &matches, &err) < 0) {
         lp_str_printf(&probe->text, "; %s", err.text);
-    } else if (tolerance->has_count) {
-        is_good = json_array_size(matches) == tolerance->count;
-    } else {
-        is_good = json_array_size(matches) > 0;
+    } else if (tolerance->values.count) { // all that is found, in its order, and nothing else
+        is_good = json_array_size(matches) == tolerance->values.count;
         json_array_foreach (matches, i, item) {
-            is_good = is_good && (!tolerance->values.count || is_one_of(&tolerance->values, item));
+            const struct lp_texts wanted = {&tolerance->values.items[i], 1};
+            is_good = is_good && is_one_of(&wanted, item);
         }
+    } else {
+        size_t count = json_array_size(matches);
+        is_good = tolerance->has_count ? count == tolerance->count : count > 0;
     }
     json_decref(parsed);
     json_decref(matches);
     return is_good;
 }
 
-static bool probe_is_met(struct lp_probe *probe, const struct lp_experiment_activity *activity)
+// The activity with the output that it judges as one more argument: "value", and the output.
+static struct lp_experiment_activity value_add(struct lp_probe *probe,
+                                               const struct lp_experiment_activity *activity,
+                                               const json_t *value)
+{
+    struct lp_experiment_activity own = *activity;
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    const char *kept = lp_arena_text(probe->cmd->arena, text ? text : "null");
+    free(text);
+    if (activity->is_http) {
+        json_t *arguments = activity->body ? json_loads(activity->body, 0, NULL) : NULL;
+        arguments = arguments ? arguments : json_object();
+        json_object_set_new(arguments, "value", json_string(kept));
+        char *body = json_dumps(arguments, JSON_COMPACT);
+        own.body = lp_arena_text(probe->cmd->arena, body);
+        free(body);
+        json_decref(arguments);
+    } else {
+        size_t count = activity->argv.count;
+        const char **argv = lp_arena_new_array(probe->cmd->arena, const char *, count + 3);
+        memcpy(argv, activity->argv.items, count * sizeof(*argv));
+        argv[count] = "value";
+        argv[count + 1] = kept;
+        own.argv = (struct lp_texts){argv, count + 2};
+    }
+    return own;
+}
+
+static bool probe_is_met(struct lp_probe *probe, const struct lp_experiment_activity *activity,
+                         const json_t *value)
 {
     struct lp_probe inner = {.cmd = probe->cmd, .since_ms = probe->since_ms};
+    struct lp_experiment_activity own = *activity;
     struct lp_err err;
-    bool is_good = lp_probe_activity(&inner, activity, &err) == 0 && inner.is_ok;
-    // A process that is asked whether it is well answers by its status.
-    if (is_good && !activity->is_http && !activity->tolerance)
-        is_good = json_integer_value(json_object_get(inner.output, "status")) == 0;
+    if (activity->takes_value)
+        own = value_add(probe, activity, value);
+    bool is_good = lp_probe_activity(&inner, &own, &err) == 0 && inner.is_ok;
+    // Who is asked whether all is well answers by its status.
+    json_int_t status = json_integer_value(json_object_get(inner.output, "status"));
+    if (is_good && !activity->tolerance)
+        is_good = activity->is_http ? status < 400 : status == 0;
     json_decref(inner.output);
     lp_str_release(&inner.text);
     return is_good;
@@ -233,7 +281,7 @@ static bool is_met(struct lp_probe *probe, const struct lp_tolerance *tolerance,
         is_good = jsonpath_is_met(probe, tolerance, target);
         break;
     case LP_TOLERANCE_PROBE:
-        is_good = probe_is_met(probe, tolerance->probe);
+        is_good = probe_is_met(probe, tolerance->probe, value);
         break;
     }
     json_decref(target);

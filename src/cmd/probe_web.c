@@ -68,6 +68,10 @@ int lp_probe_http(const struct lp_http_call *call, struct lp_http_reply *ret_rep
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, ret_reply->headers);
     if (headers)
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    if (call->is_tls_unverified) {
+        curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     if (call->body)
         curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, call->body);
     if (call->method && strcmp(call->method, "HEAD") == 0)

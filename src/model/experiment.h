@@ -60,7 +60,9 @@ struct lp_experiment_activity { // of the Chaos Toolkit
     const char *body; // NULL: none
     struct lp_texts argv;
     uint32_t timeout_ms;
-    int expected_status;            // 0: any
+    int expected_status; // 0: any
+    bool is_tls_unverified;
+    bool takes_value;               // as a tolerance: the judged output is its argument `value`
     struct lp_tolerance *tolerance; // NULL: none
 };
 
@@ -205,6 +207,7 @@ struct lp_experiment {
     const char *title, *description; // description may be NULL
     const char *path;
     bool is_chaos_toolkit;
+    bool has_controls;          // of the Chaos Toolkit: they are not run
     const char *source;         // the whole file as JSON
     const char *infrastructure; // a file or the name of a running one; NULL: none is needed
     struct lp_experiment_variant *compare;

@@ -7,7 +7,8 @@
 #include "model/experiment_parts.h"
 #include "model/interpolate.h"
 
-enum { ACTIVITY_TIMEOUT_MS = 60 * 1000 };
+// The toolkit itself waits without a bound; nothing here does.
+enum { HTTP_TIMEOUT_MS = 60 * 1000, PROCESS_TIMEOUT_MS = 3600 * 1000 };
 
 static void text_read(struct lp_reader *reader, struct lp_yaml_node *mapping, const char *key,
                       const char **ret_text)
@@ -30,7 +31,7 @@ static void seconds_read(struct lp_reader *reader, struct lp_yaml_node *node, ui
     }
     if (sum < 0 || sum > 86400)
         lp_mistake_at(reader, node, "a time in seconds, at most a day");
-    else
+    else if (sum > 0) // none: as if it were not there
         *ret_ms = (uint32_t)(sum * 1000);
 }
 
@@ -71,6 +72,16 @@ static void jsonpath_take(struct lp_reader *reader, struct lp_yaml_node *node,
             lp_parse_number(reader, count, (struct lp_range){0, UINT32_MAX}, &tolerance->count);
 }
 
+// Does it take the output of the probe that it judges? By its name, as its authors have it.
+static bool takes_value(const struct lp_yaml_node *node)
+{
+    const struct lp_yaml_node *provider = lp_yaml_find(node, "provider");
+    bool has_provider = provider && provider->kind == LP_YAML_MAPPING;
+    const struct lp_yaml_node *arguments =
+        has_provider ? lp_yaml_find(provider, "arguments") : NULL;
+    return arguments && arguments->kind == LP_YAML_MAPPING;
+}
+
 static void object_take(struct lp_reader *reader, struct lp_yaml_node *node,
                         struct lp_tolerance *tolerance)
 {
@@ -88,6 +99,7 @@ static void object_take(struct lp_reader *reader, struct lp_yaml_node *node,
         tolerance->kind = LP_TOLERANCE_PROBE;
         tolerance->probe = lp_arena_new(reader->arena, struct lp_experiment_activity);
         lp_experiment_activity_take(reader, node, tolerance->probe);
+        tolerance->probe->takes_value = takes_value(node);
     } else if (word == 1) {
         struct lp_yaml_node *pattern = lp_yaml_find(node, "pattern");
         tolerance->kind = LP_TOLERANCE_REGEX;
@@ -106,12 +118,6 @@ static void object_take(struct lp_reader *reader, struct lp_yaml_node *node,
     }
 }
 
-static bool is_number(const struct lp_yaml_node *node)
-{
-    return node->kind == LP_YAML_SCALAR && node->is_plain && node->text[0] &&
-           strspn(node->text, "0123456789.eE+-") == strlen(node->text);
-}
-
 static struct lp_tolerance *tolerance_read(struct lp_reader *reader, struct lp_yaml_node *node)
 {
     struct lp_tolerance *tolerance = lp_arena_new(reader->arena, struct lp_tolerance);
@@ -119,40 +125,55 @@ static struct lp_tolerance *tolerance_read(struct lp_reader *reader, struct lp_y
         object_take(reader, node, tolerance);
     } else if (node->kind == LP_YAML_SCALAR) {
         lp_texts_add(reader->arena, &tolerance->values, lp_experiment_source(reader, node));
-    } else if (node->count == 2 && is_number(node->items[0]) && is_number(node->items[1])) {
-        range_take(reader, node, tolerance);
-    } else {
+    } else { // both providers have a status: it is one of them, also when there are two
         tolerance->kind = LP_TOLERANCE_ONE_OF;
         values_take(reader, node, tolerance);
     }
     return tolerance;
 }
 
-// Providers.
+// Providers. What is null or empty is left out.
+static void argument_add(struct lp_reader *reader, struct lp_yaml_node *node, struct lp_texts *argv)
+{
+    const char *text = lp_yaml_is_null(node) ? NULL : lp_parse_text(reader, node);
+    if (text && *text)
+        lp_texts_add(reader->arena, argv, text);
+}
+
+// Arguments in one text are the shell's to split, as its authors have it.
 static void process_take(struct lp_reader *reader, struct lp_yaml_node *provider,
                          struct lp_experiment_activity *activity)
 {
     struct lp_yaml_node *arguments = lp_yaml_find(provider, "arguments");
-    struct lp_texts more = {0};
     const char *path = NULL;
     text_read(reader, provider, "path", &path);
     if (!path) {
         lp_mistake_at(reader, provider, "'path' of the process is missing");
         return;
     }
-    lp_texts_add(reader->arena, &activity->argv, path);
-    if (arguments && arguments->kind == LP_YAML_MAPPING) {
-        for (size_t i = 0; i < arguments->count; i++) {
-            lp_texts_add(reader->arena, &activity->argv, arguments->keys[i]->text);
-            if (!lp_yaml_is_null(arguments->items[i]))
-                lp_texts_add(reader->arena, &activity->argv,
-                             lp_parse_text(reader, arguments->items[i]));
-        }
-    } else if (arguments && !lp_yaml_is_null(arguments) &&
-               lp_parse_argv(reader, arguments, &more)) {
-        for (size_t i = 0; i < more.count; i++)
-            lp_texts_add(reader->arena, &activity->argv, more.items[i]);
+    if (arguments && arguments->kind == LP_YAML_SCALAR && !lp_yaml_is_null(arguments)) {
+        const char *text = lp_parse_text(reader, arguments);
+        lp_texts_add(reader->arena, &activity->argv, "/bin/sh");
+        lp_texts_add(reader->arena, &activity->argv, "-c");
+        lp_texts_add(reader->arena, &activity->argv,
+                     lp_arena_printf(reader->arena, "%s %s", path, text ? text : ""));
+        return;
     }
+    lp_texts_add(reader->arena, &activity->argv, path);
+    for (size_t i = 0; arguments && i < arguments->count; i++) {
+        if (arguments->kind == LP_YAML_MAPPING)
+            lp_texts_add(reader->arena, &activity->argv, arguments->keys[i]->text);
+        argument_add(reader, arguments->items[i], &activity->argv);
+    }
+}
+
+static const char *upper_of(struct lp_reader *reader, const char *text)
+{
+    char *upper = lp_arena_text(reader->arena, text);
+    for (char *c = upper; *c; c++)
+        if (*c >= 'a' && *c <= 'z')
+            *c = (char)(*c - 'a' + 'A');
+    return upper;
 }
 
 static void http_take(struct lp_reader *reader, struct lp_yaml_node *provider,
@@ -161,11 +182,19 @@ static void http_take(struct lp_reader *reader, struct lp_yaml_node *provider,
     struct lp_yaml_node *headers = lp_yaml_find(provider, "headers");
     struct lp_yaml_node *arguments = lp_yaml_find(provider, "arguments");
     struct lp_yaml_node *status = lp_yaml_find(provider, "expected_status");
+    struct lp_yaml_node *verify_tls = lp_yaml_find(provider, "verify_tls");
+    bool is_verified = true;
     uint64_t number = 0;
     activity->is_http = true;
+    activity->timeout_ms = HTTP_TIMEOUT_MS;
     activity->method = "GET";
     text_read(reader, provider, "url", &activity->url);
     text_read(reader, provider, "method", &activity->method);
+    if (activity->method)
+        activity->method = upper_of(reader, activity->method);
+    if (verify_tls)
+        lp_parse_bool(reader, verify_tls, &is_verified);
+    activity->is_tls_unverified = !is_verified;
     if (!activity->url)
         lp_mistake_at(reader, provider, "'url' is missing");
     else if (!lp_text_starts(activity->url, "http://") &&
@@ -183,7 +212,7 @@ void lp_experiment_activity_take(struct lp_reader *reader, struct lp_yaml_node *
                                  struct lp_experiment_activity *ret_activity)
 {
     static const char *const words[] = {"process", "http"};
-    *ret_activity = (struct lp_experiment_activity){.timeout_ms = ACTIVITY_TIMEOUT_MS};
+    *ret_activity = (struct lp_experiment_activity){.timeout_ms = PROCESS_TIMEOUT_MS};
     if (!lp_is_mapping(reader, node, "an activity"))
         return;
     struct lp_yaml_node *provider = lp_yaml_find(node, "provider");
@@ -275,8 +304,7 @@ static void probe_take(const struct draft *draft, struct lp_yaml_node *node,
     check->source = lp_experiment_source(reader, node);
     check->activity = lp_arena_new(reader->arena, struct lp_experiment_activity);
     lp_experiment_activity_take(reader, node, check->activity);
-    check->timeout_ms =
-        check->activity->timeout_ms ? check->activity->timeout_ms : (uint32_t)ACTIVITY_TIMEOUT_MS;
+    check->timeout_ms = check->activity->timeout_ms;
     if (!check->activity->tolerance)
         lp_mistake_at(reader, node, "'tolerance' is missing: a probe of the hypothesis has one");
 }
@@ -365,8 +393,8 @@ static void setting_add(struct lp_reader *reader, const char *name, struct lp_ya
                                 ? lp_pairs_find(reader->input->environment, key)
                                 : NULL;
         text = found ? found : text;
-        if (type && strcmp(type, "vault") == 0)
-            lp_mistake_at(reader, value, "Limpet asks no vault: use type: env");
+        if (type && strcmp(type, "env") != 0)
+            lp_mistake_at(reader, value, "type: %s: Limpet knows type: env", type);
         else if (!text && key)
             lp_mistake_at(reader, value, "%s is not in the environment", key);
     } else if (value->kind == LP_YAML_SCALAR && !lp_yaml_is_null(value)) {
@@ -402,6 +430,16 @@ static void settings_read(struct lp_reader *reader, struct lp_yaml_node *root,
         settings_add(reader, configuration, pairs);
 }
 
+// Do any of them stand in it? They are Python, and what they add is not done.
+static bool has_controls(const struct lp_yaml_node *node)
+{
+    bool is_any = node->kind == LP_YAML_MAPPING && lp_yaml_find(node, "controls") &&
+                  lp_yaml_find(node, "controls")->count;
+    for (size_t i = 0; node->kind != LP_YAML_SCALAR && !is_any && i < node->count; i++)
+        is_any = has_controls(node->items[i]);
+    return is_any;
+}
+
 void lp_experiment_chaos_read(struct lp_reader *reader, struct lp_yaml_node *root,
                               struct lp_experiment *ret_experiment)
 {
@@ -409,6 +447,7 @@ void lp_experiment_chaos_read(struct lp_reader *reader, struct lp_yaml_node *roo
                                               "method", "rollbacks"};
     const struct draft draft = {reader, root};
     struct lp_pairs pairs = {0};
+    ret_experiment->has_controls = has_controls(root);
     settings_read(reader, root, &pairs);
     const struct lp_experiment_variables variables = {&pairs, true};
     for (size_t i = 0; i < LP_COUNT(substituted); i++)

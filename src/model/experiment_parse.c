@@ -77,6 +77,18 @@ static const char *variable_find(const struct lp_pairs *variables, const char *n
     return NULL;
 }
 
+// $name of the Chaos Toolkit, when there is such a variable: its value and where the text goes on.
+static const char *bare_find(const struct lp_experiment_variables *variables, const char *dollar,
+                             const char **ret_rest)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    size_t bytes = dollar[0] == '$' ? strspn(dollar + 1, letters) : 0;
+    if (!variables->may_miss || bytes == 0 || (dollar[1] >= '0' && dollar[1] <= '9'))
+        return NULL;
+    *ret_rest = dollar + 1 + bytes;
+    return variable_find(variables->pairs, dollar + 1, bytes);
+}
+
 static const char *text_substitute(struct lp_reader *reader, const struct lp_yaml_node *node,
                                    const struct lp_experiment_variables *variables)
 {
@@ -88,8 +100,13 @@ static const char *text_substitute(struct lp_reader *reader, const struct lp_yam
             c += 3;
             continue;
         }
-        if (!end) {
-            lp_str_add_char(&out, *c++);
+        const char *rest = NULL, *bare = bare_find(variables, c, &rest);
+        if (bare)
+            lp_str_add(&out, bare);
+        else if (!end)
+            lp_str_add_char(&out, *c);
+        if (bare || !end) {
+            c = bare ? rest : c + 1;
             continue;
         }
         const char *name = c + 2, *dash = memchr(name, ':', (size_t)(end - name));

@@ -74,6 +74,8 @@ static const struct {
     {CHECK "{ping: a, status: 200}", 6, 15, "unknown key 'status'"},
     {CHECK "{ping: '${NOBODY}'}", 6, 12, "${NOBODY} is not set"},
     {"title: t\nmethod: [{name: a, provider: {type: python}}]", 2, 37, "no Python"},
+    {"title: t\nmethod: []\nconfiguration: {a: {type: probe, name: x}}", 3, 20, "knows type: env"},
+    {"title: t\nmethod: []\nconfiguration: {a: {type: env, key: NOBODY}}", 3, 20, "NOBODY is not"},
     {"title: t\nmethod: [{ref: a}]", 2, 16, "no activity named 'a'"},
     {"title: t\nsteady-state-hypothesis: {probes: [{name: a, provider: {type: process, path: "
      "x}}]}\nmethod: []",
@@ -195,7 +197,9 @@ static void chaos_toolkit(void **state)
     const struct lp_experiment_activity *activity = experiment.steady.items[0].activity;
     assert_string_equal(activity->url, "http://x:8081/b${zz}");
     assert_int_equal(activity->timeout_ms, 1500);
-    assert_int_equal(activity->tolerance->kind, LP_TOLERANCE_RANGE);
+    assert_int_equal(activity->tolerance->kind, LP_TOLERANCE_ONE_OF); // two are no range
+    assert_string_equal(activity->method, "GET");
+    assert_false(experiment.has_controls);
     assert_int_equal(experiment.stage_count, 2);
     assert_int_equal(experiment.stages[0].steps.count, 4);
     assert_int_equal(experiment.stages[0].steps.items[1].wait_ms, 1000);
@@ -204,10 +208,50 @@ static void chaos_toolkit(void **state)
     assert_int_equal(experiment.stages[1].kind, LP_EXPERIMENT_CLEANUP);
 }
 
+// What its authors read in a file, field by field: chaostoolkit-lib, provider/ and
+// configuration.py.
+static void chaos_providers(void **state)
+{
+    (void)state;
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    struct lp_experiment experiment;
+    assert_int_equal(
+        parse(
+            "title: t of $word\n"
+            "controls: [{name: c, provider: {type: python, module: m}}]\n"
+            "configuration: {word: b, port: {type: env, key: PORT, env_var_type: int}, none: "
+            "{type: env, key: NOBODY, default: d}}\n"
+            "secrets: {group: {token: {type: env, key: PORT}, plain: s}}\n"
+            "method:\n"
+            "- {name: shell, provider: {type: process, path: echo, arguments: '-n $word | cat'}}\n"
+            "- {name: list, provider: {type: process, path: x, arguments: [a, '', ~, '${none}']}}\n"
+            "- {name: map, provider: {type: process, path: x, arguments: {-a: '', -b: 2}}}\n"
+            "- {name: post, provider: {type: http, url: 'http://h/${port}/$HOME', method: post, "
+            "verify_tls: false, headers: {X: '${token}${plain}'}, arguments: {a: 1}}}\n"
+            "rollbacks: []\n",
+            &arena, &experiment),
+        0);
+    assert_string_equal(experiment.title, "t of b");
+    assert_true(experiment.has_controls);
+    const struct lp_experiment_step *steps = experiment.stages[0].steps.items;
+    assert_string_equal(steps[0].activity->argv.items[0], "/bin/sh");
+    assert_string_equal(steps[0].activity->argv.items[2], "echo -n b | cat");
+    assert_int_equal(steps[1].activity->argv.count, 3);
+    assert_string_equal(steps[1].activity->argv.items[2], "d");
+    assert_int_equal(steps[2].activity->argv.count, 4);
+    assert_string_equal(steps[2].activity->argv.items[3], "2");
+    assert_string_equal(steps[3].activity->method, "POST");
+    assert_string_equal(steps[3].activity->url, "http://h/8081/$HOME");
+    assert_string_equal(steps[3].activity->headers.items[0].value, "8081s");
+    assert_string_equal(steps[3].activity->body, "{\"a\":1}");
+    assert_true(steps[3].activity->is_tls_unverified);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(wrong), cmocka_unit_test(all_at_once),
-                                       cmocka_unit_test(right), cmocka_unit_test(compared),
-                                       cmocka_unit_test(chaos_toolkit)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong),         cmocka_unit_test(all_at_once),
+        cmocka_unit_test(right),         cmocka_unit_test(compared),
+        cmocka_unit_test(chaos_toolkit), cmocka_unit_test(chaos_providers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
