@@ -26,7 +26,9 @@ def run(number):
             "load": {"marks": {"fault_us": 3000000 if fault else None, "repaired_us":
             3020000 if fault else None}, "outcome": outcome}}
 print(json.dumps({"format": "limpet-experiment", "version": 1, "id": "x", "status": "passed",
-    "reasons": [title], "experiment": {"title": title, "file": title, "text": title},
+    "reasons": [title], "experiment": {"title": title, "file": title, "text": title, "reference": [
+    {"what": "repair", "value": "22 s", "source": "S1 " + title, "differs": "VMs", "variant": None, "figure": "to_repair_us"},
+    {"what": "nothing of ours", "value": "46 %", "source": "S1", "differs": None, "variant": "other", "figure": "failed"}]},
     "started": 1000, "ended": 12000, "variants": [{"name": title}],
     "runs": [run(number) for number in (1, 2, 3)]}))
 PY
@@ -39,10 +41,15 @@ text=$("$LIMPET" experiment report "$work/a.json")
 is $? 0 "a result is reported"
 like "$text" "requests failed +20 +30 +10 to 30" "over repetitions: median, p95, interval"
 like "$text" "good replies +98.000 %" "the share of good replies"
+like "$text" "repair: theirs 22 s \(S1 .*, ours 20.00 ms \(time to repair" "figures of others beside ours"
+like "$text" "what differs: VMs" "and what differs"
+like "$text" "nothing of ours: theirs 46 % \(S1\), ours not measured" "what was not measured is said"
 json=$("$LIMPET" experiment report -o json "$work/a.json" "$work/b.json" --html "$work/page.html")
 is "$(jq '.differences[0].figures.failed.difference' <<<"$json")" -20 "two results: the difference"
 is "$(jq '.groups | length' <<<"$json")" 2 "two results: two groups"
+is "$(jq -r '.results[0].reference[] | .ours.median' <<<"$json" | paste -sd' ')" "20000 null" "as JSON, too"
 page=$(<"$work/page.html")
+like "$page" '<td>repair</td><td>22 s</td><td>20.00 ms' "and on the page"
 is "$(grep -ciE '<script|<img|onerror=alert\(1\)>[^&]*$' <<<"${page//&lt;/}" )" 0 "names cannot become markup"
 is "$(grep -cE '(src|href)=|url\(|@import' <<<"${page//img src=x/}")" 0 "nothing is loaded from elsewhere"
 echo '{"format": "other"}' >"$work/c.json"
