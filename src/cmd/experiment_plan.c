@@ -355,9 +355,12 @@ int lp_run_plan(struct lp_run *run, struct lp_err *err)
     stage_open(&making, LP_TRIAL_STEADY, "steady-state");
     steady_add(&making);
     file_stages_add(&making, LP_EXPERIMENT_BREAKING, LP_EXPERIMENT_HEALING);
-    cleanup_add(&making);
+    if (!experiment->is_chaos_toolkit)
+        cleanup_add(&making);
     stage_open(&making, LP_TRIAL_AFTER, "steady-state-after");
     steady_add(&making);
+    if (experiment->is_chaos_toolkit) // there, rollbacks come when all is said
+        cleanup_add(&making);
     if (run->what.descriptor && !run->was_running && !run->what.is_kept) {
         stage_open(&making, LP_TRIAL_TEARDOWN, "teardown");
         act_add(&making, LP_RUN_TEARDOWN,
