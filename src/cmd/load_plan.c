@@ -151,15 +151,7 @@ LP_MUST_CHECK static int request_make(struct lp_cmd *cmd, const char *target, js
     text_set(back, "within", lp_option_value(cmd, "read-within"));
     if (read[0] != '/')
         return target_set(cmd, read, back);
-    // A path: where the write goes.
-    const char *url = json_string_value(json_object_get(request, "url"));
-    const char *host = url ? strstr(url, "://") : NULL;
-    if (host)
-        text_set(back, "url",
-                 lp_arena_printf(cmd->arena, "%.*s%s",
-                                 (int)(host + 3 + strcspn(host + 3, "/?#") - url), url, read));
-    else
-        text_set(back, "path", read);
+    text_set(back, "path", read); // where the write goes
     return 0;
 }
 

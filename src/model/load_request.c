@@ -212,6 +212,24 @@ static void within_read(struct lp_reader *reader, struct lp_yaml_node *node, voi
     lp_load_span_parse(reader, node, &((struct lp_load_draft *)into)->request->read_within_ms);
 }
 
+// A reading back that does not say where goes where the write went.
+static void read_target_default(struct lp_reader *reader, const struct lp_load_target *write,
+                                struct lp_load_target *read)
+{
+    if (read->url || read->service)
+        return;
+    if (write->url && !read->port) {
+        const char *host = strstr(write->url, "://");
+        size_t bytes = host ? (size_t)(host + 3 - write->url) : 0;
+        bytes += strcspn(write->url + bytes, "/?#");
+        read->url = lp_arena_printf(reader->arena, "%.*s%s", (int)bytes, write->url,
+                                    read->path ? read->path : "/");
+        read->path = NULL;
+    }
+    read->service = write->service;
+    read->port = read->port ? read->port : write->port;
+}
+
 static void read_read(struct lp_reader *reader, struct lp_yaml_node *node, void *into)
 {
     static const struct lp_key keys[] = {{"url", url_read, 0},       {"service", service_read, 0},
@@ -225,10 +243,7 @@ static void read_read(struct lp_reader *reader, struct lp_yaml_node *node, void 
     draft.expect = &request->read_expect;
     request->is_read_back = true;
     lp_schema_read(reader, &schema, node, &draft);
-    if (!request->read.url && !request->read.service) { // where the write went
-        request->read.service = write->service;
-        request->read.port = request->read.port ? request->read.port : write->port;
-    }
+    read_target_default(reader, write, &request->read);
     target_check(reader, node, &request->read);
     bool is_named = lp_load_has_id(request->read.url) || lp_load_has_id(request->read.path) ||
                     lp_load_has_id(request->read_expect.contains);

@@ -69,6 +69,25 @@ static void a_plan_is_read_and_printed(void **state)
     assert_string_equal(load.requests[1].target.url, "http://127.0.0.1:8080/items/{{id}}");
 }
 
+static void what_is_read_back_stands_where_the_write_went(void **state)
+{
+    (void)state;
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    struct lp_load load;
+    assert_int_equal(plan_read("{url: 'http://x:81?{{id}}', rate: 1, for: 1s,"
+                               " read: {path: '/items/{{id}}'}}",
+                               &arena, &load),
+                     0);
+    assert_string_equal(load.requests[0].read.url, "http://x:81/items/{{id}}");
+    assert_null(load.requests[0].read.path);
+    assert_int_equal(plan_read("{service: web, port: 81, path: '/{{id}}', rate: 1, for: 1s,"
+                               " read: {path: '/items/{{id}}'}}",
+                               &arena, &load),
+                     0);
+    assert_string_equal(load.requests[0].read.service, "web");
+    assert_int_equal(load.requests[0].read.port, 81);
+}
+
 static void mistakes_of_a_plan_are_told(void **state)
 {
     (void)state;
@@ -516,6 +535,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_is_read_and_printed),
+        cmocka_unit_test(what_is_read_back_stands_where_the_write_went),
         cmocka_unit_test(mistakes_of_a_plan_are_told),
         cmocka_unit_test(requests_are_due_at_fixed_times),
         cmocka_unit_test(requests_take_turns_by_their_shares),
