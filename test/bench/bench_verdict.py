@@ -47,7 +47,8 @@ def kill_once(folder):
     load.wait(30)
     with open(file, "rb") as record:
         start_us = json.loads(record.readline())["start_monotonic_us"]
-    at = f"{killed_us - start_us}us"
+    at_ms = -((start_us - killed_us) // 1000)  # marks are whole milliseconds
+    killed_us, at = start_us + at_ms * 1000, f"{at_ms}ms"
     out = subprocess.run([LIMPET, "load", "show", file, "-o", "json", "--fault-at", at,
                           "--effect-at", at], check=True, capture_output=True, text=True)
     verdict_us = json.loads(out.stdout)["to_first_good_us"]
