@@ -177,7 +177,13 @@ static int attributes_set(struct lp_layer *layer, struct lp_layer_inode *inode,
     }
     bool has_times = what & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |
                              FUSE_SET_ATTR_MTIME_NOW);
-    return has_times && times_set(path, wanted, what) < 0 ? errno : 0;
+    if (has_times && times_set(path, wanted, what) < 0)
+        return errno;
+    struct stat facts;
+    bool has_time_of_change = what & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW);
+    if (has_time_of_change && inode->shadow && fstatat(fd, "", &facts, AT_EMPTY_PATH) == 0)
+        lp_layer_shadow_set_changed(inode->shadow, facts.st_mtim);
+    return 0;
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *wanted, int what,

@@ -64,6 +64,11 @@ struct timespec lp_layer_shadow_changed(const struct lp_layer_shadow *shadow)
     return shadow->changed;
 }
 
+void lp_layer_shadow_set_changed(struct lp_layer_shadow *shadow, struct timespec when)
+{
+    shadow->changed = when;
+}
+
 static bool has_block(const struct lp_layer_shadow *shadow, uint64_t block)
 {
     return block < shadow->block_count && (shadow->bits[block / 8] >> block % 8 & 1);

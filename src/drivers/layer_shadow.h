@@ -27,3 +27,4 @@ uint64_t lp_layer_shadow_size(const struct lp_layer_shadow *shadow);
 // Is anything kept that the file does not have?
 int lp_layer_shadow_is_clean(const struct lp_layer_shadow *shadow);
 struct timespec lp_layer_shadow_changed(const struct lp_layer_shadow *shadow); // CLOCK_REALTIME
+void lp_layer_shadow_set_changed(struct lp_layer_shadow *shadow, struct timespec when);
