@@ -179,7 +179,6 @@ void lp_crun_fence(struct lp_crun *crun, struct lp_crun_node *node)
     if (!node->is_fencing && node->pidfd >= 0)
         node->status = LIFE_KILLED;
     node->is_fencing = true;
-    lp_layers_kill(lp_place_node(&crun->env, node->mark.infra_name, node->mark.name).text);
     lp_cgroup_kill(&crun->cgroups, node_cgroup(crun, node).text);
     dead_check(crun, node);
 }
@@ -316,6 +315,8 @@ void lp_crun_tick(struct lp_crun *crun, struct lp_crun_node *node, int64_t now_m
             idle_check(crun, node, now_ms);
         return;
     }
+    if (node->is_fencing) // killed, and not dead: it may wait for a disk that is slow on purpose
+        lp_layers_kill(lp_place_node(&crun->env, node->mark.infra_name, node->mark.name).text);
     if (node->is_fencing || node->phase == LP_CRUN_UP) // killed already, or its grace is over
         lp_crun_fence(crun, node);
     else if (node->is_adopting)

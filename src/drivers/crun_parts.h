@@ -37,6 +37,11 @@ enum lp_crun_phase {
     LP_CRUN_UP,
 };
 
+struct lp_crun_layer { // a volume whose disk may fail on purpose, from the node's start on
+    struct lp_node_mount *mount;
+    const char *source, *target;
+};
+
 struct lp_crun_start { // what is needed between START_NODE and the first hello
     struct lp_arena arena;
     uint64_t action_id;
@@ -44,6 +49,8 @@ struct lp_crun_start { // what is needed between START_NODE and the first hello
     struct lp_node_stage stage;
     struct lp_attachment *attachments;
     size_t attachment_count;
+    struct lp_crun_layer *layers;
+    size_t layer_count;
     uint32_t cpu_permille;
     int user_fd, net_fd, listen_fd;
 };
@@ -136,6 +143,13 @@ LP_MUST_CHECK int lp_crun_start_begin(struct lp_crun *crun, const struct lp_orde
 void lp_crun_start_next(struct lp_crun *crun); // start what may start now
 void lp_crun_start_ended(void *context, const struct lp_child_exit *exit); // crun or rm ended
 void lp_crun_start_fail(struct lp_crun *crun, struct lp_crun_node *node, const char *why);
+
+// crun_layer.c: the layers of a node's volumes.
+LP_MUST_CHECK int lp_crun_layers_start(struct lp_crun *crun, struct lp_crun_node *node,
+                                       struct lp_err *err);
+// Let go of their mounts: those that are not in the node by now are gone, and who serves them ends.
+void lp_crun_layers_release(struct lp_crun_start *start);
+enum { LP_CRUN_LAYER_TAG = 2 }; // upper half of a layer's tag as a child
 
 // crun_life.c: alive, mute, dead, gone.
 LP_MUST_CHECK int lp_crun_link(struct lp_crun *crun, struct lp_crun_node *node, struct lp_err *err);

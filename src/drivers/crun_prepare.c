@@ -39,6 +39,15 @@ static void bind_add(struct mount_list *list, const char *source, const char *ta
     mount->target = lp_arena_text(arena, target);
 }
 
+static void layer_add(struct mount_list *list, const char *source, const char *target)
+{
+    struct lp_crun_start *start = list->start;
+    start->layers[start->layer_count++] =
+        (struct lp_crun_layer){.mount = &list->stage[list->stage_count - 1],
+                               .source = lp_arena_text(&start->arena, source),
+                               .target = lp_arena_text(&start->arena, target)};
+}
+
 static void tmpfs_add(struct mount_list *list, const char *target, uint32_t mode,
                       uint64_t size_bytes)
 {
@@ -128,6 +137,8 @@ static int mount_add(const struct lp_crun *crun, const struct lp_crun_node *node
         int result = volume_make(crun, list->start, path.text, mount->target, owner, err);
         if (result == 0)
             bind_add(list, path.text, mount->target, &how, (struct lp_node_mount){0});
+        if (result == 0 && mount->has_layer)
+            layer_add(list, path.text, mount->target);
         return result;
     }
     struct stat facts;
@@ -175,6 +186,8 @@ static int mounts_fill(const struct lp_crun *crun, const struct lp_crun_node *no
     struct mount_list list = {.start = start, .stage_folder = crun->stage_folder};
     list.bundle = lp_arena_new_array(&start->arena, struct lp_bundle_mount, max);
     list.stage = lp_arena_new_array(&start->arena, struct lp_node_mount, max);
+    start->layers =
+        lp_arena_new_array(&start->arena, struct lp_crun_layer, service->mount_count + 1);
     own_mounts_add(crun, node, &list, order);
     int result = 0;
     for (size_t bytes = 1, next = 0; result == 0 && bytes != SIZE_MAX; bytes = next) {
@@ -325,6 +338,7 @@ void lp_crun_start_free(struct lp_crun_node *node)
     struct lp_crun_start *start = node->start;
     if (!start)
         return;
+    lp_crun_layers_release(start);
     const int fds[] = {start->user_fd, start->net_fd, start->listen_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (fds[i] >= 0)

@@ -177,7 +177,11 @@ static int start_one(struct lp_crun *crun, struct lp_crun_node *node, struct lp_
     if (result < 0)
         return result;
     config_print(node);
-    return crun_spawn(crun, node, err);
+    result = lp_crun_layers_start(crun, node, err);
+    if (result == 0)
+        result = crun_spawn(crun, node, err);
+    lp_crun_layers_release(node->start);
+    return result;
 }
 
 void lp_crun_start_next(struct lp_crun *crun)
@@ -237,6 +241,8 @@ void lp_crun_start_ended(void *context, const struct lp_child_exit *exit)
 {
     struct lp_crun *crun = context;
     struct lp_crun_node *node = lp_crun_find(crun, (uint32_t)exit->tag);
+    if (exit->tag >> 32 == LP_CRUN_LAYER_TAG) // with its node, which tells of itself
+        return;
     if (exit->tag > UINT32_MAX) { // a node's folder was removed
         lp_crun_folder_removed(crun, (uint32_t)exit->tag, exit->status);
         return;

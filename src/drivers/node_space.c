@@ -314,6 +314,10 @@ int lp_node_stage_mount(void *context, const char **ret_step)
         fds[i] = -1;
         if (stage->mounts[i].content)
             continue;
+        if (stage->mounts[i].layer_fd > 0) {
+            fds[i] = stage->mounts[i].layer_fd;
+            continue;
+        }
         *ret_step = stage->mounts[i].source;
         fds[i] = tree_open(stage->mounts[i].source,
                            stage->mounts[i].is_id_mapped ? stage->user_fd : -1, false);

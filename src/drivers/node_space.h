@@ -20,6 +20,7 @@ struct lp_node_mount { // a folder or file of the host that the node sees
     const char *source;
     bool is_id_mapped; // its owners are the host's: shift them (else they are shifted already)
     bool is_file;
+    int layer_fd;        // instead of a source: a mount that is attached nowhere yet; 0: none
     const char *content; // instead of a source: a file of this life only, in memory; its owner is
                          // the node's root. NULL: none
 };

@@ -99,6 +99,7 @@ struct lp_mount {
     const char *source; // VOLUME: its name; BIND: absolute path on the host; TMPFS: NULL
     const char *target; // absolute path in the node
     bool is_read_only;
+    bool has_layer;      // VOLUME: faults of its disk reach what is open already (faults: true)
     uint64_t size_bytes; // TMPFS; 0: no own bound
 };
 

@@ -347,6 +347,7 @@ static void mounts_print(struct lp_str *out, const struct lp_service *service)
         text_print(out, "source", mount->source);
         text_print(out, "target", mount->target);
         true_print(out, "read_only", mount->is_read_only);
+        true_print(out, "faults", mount->has_layer);
         if (mount->size_bytes) {
             open_key(out, "tmpfs", '{');
             number_print(out, "size", mount->size_bytes);

@@ -8,6 +8,8 @@
 #include "model/limits.h"
 #include "model/parse_service.h"
 
+#define LAYER_MISTAKE "'faults' is for named volumes"
+
 static void mount_add(struct lp_reader *reader, const struct lp_yaml_node *node,
                       struct lp_service *service, const struct lp_mount *mount)
 {
@@ -49,12 +51,14 @@ static bool options_read(struct lp_reader *reader, const struct lp_yaml_node *no
 {
     char *state = NULL;
     for (char *word = strtok_r(options, ",", &state); word; word = strtok_r(NULL, ",", &state)) {
-        bool is_ro = strcmp(word, "ro") == 0;
-        if (!is_ro && strcmp(word, "rw") != 0) {
-            lp_mistake_at(reader, node, "volume option '%s' is not ro or rw", word);
+        bool is_ro = strcmp(word, "ro") == 0, is_rw = strcmp(word, "rw") == 0;
+        bool is_layered = strcmp(word, "faults") == 0;
+        if (!is_ro && !is_rw && !is_layered) {
+            lp_mistake_at(reader, node, "volume option '%s' is not ro, rw or faults", word);
             return false;
         }
-        mount->is_read_only = is_ro;
+        mount->is_read_only = is_layered ? mount->is_read_only : is_ro;
+        mount->has_layer = mount->has_layer || is_layered;
     }
     return true;
 }
@@ -101,7 +105,10 @@ static void short_read(struct lp_reader *reader, struct lp_yaml_node *node,
         return;
     mount.target = lp_arena_text(reader->arena, target);
     source_set(reader, node, lp_arena_text(reader->arena, source), &mount);
-    mount_add(reader, node, service, &mount);
+    if (mount.has_layer && mount.kind != LP_MOUNT_VOLUME)
+        lp_mistake_at(reader, node, LAYER_MISTAKE);
+    else
+        mount_add(reader, node, service, &mount);
 }
 
 struct mount_draft {
@@ -140,6 +147,12 @@ static void read_only_read(struct lp_reader *reader, struct lp_yaml_node *value,
     lp_parse_bool(reader, value, &draft->mount.is_read_only);
 }
 
+static void faults_read(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
+{
+    struct mount_draft *draft = into;
+    lp_parse_bool(reader, value, &draft->mount.has_layer);
+}
+
 static void size_read(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
 {
     struct mount_draft *draft = into;
@@ -171,6 +184,8 @@ static void draft_finish(struct lp_reader *reader, struct lp_yaml_node *node,
         lp_mistake_at(reader, node, "this volume needs a source");
     } else if (!is_tmpfs && draft->tmpfs_node) {
         lp_mistake_at(reader, draft->tmpfs_node, "these options are for type tmpfs");
+    } else if (draft->mount.has_layer && draft->mount.kind != LP_MOUNT_VOLUME) {
+        lp_mistake_at(reader, node, LAYER_MISTAKE);
     } else if (is_tmpfs || draft->source) {
         if (draft->mount.kind == LP_MOUNT_BIND)
             draft->mount.source = lp_path_resolve(reader, draft->source);
@@ -186,6 +201,7 @@ void lp_read_volumes(struct lp_reader *reader, struct lp_yaml_node *value, void 
                                          {"source", source_read, 0},
                                          {"target", target_read, 0},
                                          {"read_only", read_only_read, 0},
+                                         {"faults", faults_read, LP_KEY_OWN},
                                          {"tmpfs", tmpfs_read, 0}};
     const struct lp_schema schema = {"volume", keys, LP_COUNT(keys), lp_compose_mount,
                                      lp_compose_mount_count};

@@ -3,7 +3,15 @@
 . "$(dirname "$0")/tap.sh"
 [ -c /dev/fuse ] || skip_all 'this machine has no FUSE'
 before=$(machine)
-cat >"$work/disks.yaml" <<'Y'
+# A small image of our own, for a node whose root is not the host's.
+image=$work/image
+mkdir -p "$image"/{bin,etc,proc,sys,dev,tmp,root,own}
+cp "$(command -v busybox)" "$image/bin/busybox"
+for applet in sh cat chown sleep stat su touch; do ln -s busybox "$image/bin/$applet"; done
+printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:33:33:user:/tmp:/bin/sh\n' >"$image/etc/passwd"
+printf 'root:x:0:\nuser:x:33:\n' >"$image/etc/group"
+chown 33:33 "$image/own"
+cat >"$work/disks.yaml" <<Y
 name: disks
 services:
   db:
@@ -15,19 +23,28 @@ services:
     image: host
     command: [sleep, "1000"]
     volumes: ["data:/a", "more:/b"]
+  open:
+    image: host
+    command: [sleep, "1000"]
+    volumes: ["held:/held:faults"]
+  apart:
+    image: $image
+    command: [sleep, "1000"]
+    volumes: ["own:/own", {type: volume, source: other, target: /other, faults: true}]
   none:
     image: host
     command: [sleep, "1000"]
 configs:
   conf: {content: "kept in sight\n"}
-volumes: {data: {}, more: {}}
+volumes: {data: {}, more: {}, held: {}, own: {}, other: {}}
 Y
-lp up "$work/disks.yaml" --wait=60 >/dev/null; is $? 0 "three nodes are up"
+lp up "$work/disks.yaml" --wait=60 >/dev/null; is $? 0 "five nodes are up"
 data=$root/volumes/disks/data
 npid() { cat "$root/nodes/disks/$1/pid"; } # of limpet-init
 healed() { [ "$(lp faults -o json | jq '.faults | length')" = 0 ]; }
 in_db() { lp exec db-1 sh -c "$1" 2>&1; }
-layers() { pgrep -f "layer $root" | wc -l; }
+# Those that were put there for a fault: two volumes have one of their own.
+layers() { pgrep -af "layer $root" | grep -vc ' limpet '; }
 covered() { grep -c 'fuse\.limpet' "/proc/$(npid db-1)/mountinfo"; }
 gone() { [ "$(layers) $(covered)" = "0 0" ]; }
 heal() { lp heal --all >/dev/null && within 5 gone; }
@@ -132,13 +149,62 @@ pkill -9 -f "$root.*daemon|daemon.*$root"; within 5 eval '! lp ps >/dev/null 2>&
 like "$(nsenter -t "$(npid db-1)" -m touch /var/data/x 2>&1)" "Read-only" "the fault stays without the daemon"
 heal; ok $? "the next daemon undoes it"
 lp break db-1 read-only --for 5m >/dev/null
-pkill -9 -f "layer $root"
+pkill -9 -f "layer $root/nodes/disks/db-1/"
 heal; ok $? "the mount of a layer that died is taken away"
 is "$(in_db 'cat /var/data/file')" old "and the volume is there"
 lp break db-1 io-error --for 1m >/dev/null
 lp exec db-1 sh -c 'exec 3</var/data/conf 4>/var/data/open; echo before >&4; sleep 3; echo after >&4' &
 sleep 0.5; lp heal --all >/dev/null; is "$(covered)" 0 "healed while a file is open"
 wait; within 5 gone; ok $? "the layer goes when it is closed"
+
+# Owners are those that the node sees.
+owner() { lp exec apart-1 stat -c '%u:%g %a' "$1"; }
+for folder in own other; do
+    [ $folder = other ] || lp break apart-1 disk-slow --delay 1us --volume own --for 1m >/dev/null
+    lp exec apart-1 sh -c "touch /$folder/root; chown 33:33 /$folder; su user -c 'touch /$folder/file'"
+    is "$(owner /$folder/root) $(owner /$folder/file)" "0:0 644 33:33 644" "owners in a user namespace ($folder)"
+    like "$(lp exec apart-1 su user -c "echo no >/$folder/root" 2>&1)" "ermission denied" "and who may what"
+    is "$(stat -c %u "$root/volumes/disks/$folder/file")" 100033 "shifted on the host's disk"
+done
+lp heal --all >/dev/null
+
+# A volume with a layer from the node's start: faults reach what is open.
+own() { pgrep -f "layer $root/nodes/disks/open-1/"; }
+was=$(own)
+lp exec open-1 python3 -u -c '
+import errno, os, time
+f = os.open("/held/log", os.O_WRONLY | os.O_CREAT)
+while True:
+    try:
+        os.write(f, b"line\n"); os.fsync(f); print("written")
+    except OSError as e: print(errno.errorcode[e.errno])
+    time.sleep(0.05)' >"$work/told" 2>&1 &
+told() { [ "$(tail -n 1 "$work/told")" = "$1" ]; }
+within 5 told written; ok $? "a process writes to a file that it keeps open"
+for fault in "disk-full ENOSPC" "read-only EROFS" "io-error EIO"; do
+    lp break open-1 "${fault% *}" --for 1m >/dev/null
+    within 5 told "${fault#* }"; ok $? "$fault reaches it"
+    lp heal --all >/dev/null; within 5 told written; ok $? "and is over"
+done
+is "$(own)" "$was" "the layer stays"
+out=$(lp break open-1 lose-writes --for 1m); is $? 0 "lose-writes"
+lp exec open-1 python3 -c '
+import os
+f = os.open("/held/ab", os.O_RDWR | os.O_CREAT)
+os.write(f, b"A"); os.fsync(f); os.write(f, b"B")
+os.open("/held/ready", os.O_CREAT)'
+is "$(lp exec open-1 cat /held/ab)" AB "both are written"
+lp break open-1 crash >/dev/null; within 10 eval '[ "$(field open-1 state)" = up ]'
+wait
+is "$(lp exec open-1 cat /held/ab)" A "after a crash the one is there that was synced"
+lp heal --all >/dev/null
+within 5 eval '[ "$(own | wc -w)" = 1 ] && [ "$(own)" != "$was" ]'; ok $? "the new life has a layer of its own"
+kill -9 "$(own)"
+out=$(lp break open-1 read-only --for 1m 2>&1); is $? 1 "a layer that died"
+like "$out" "/held" "is told"
+lp heal --all >/dev/null
+lp restart open-1 >/dev/null; within 10 eval '[ "$(field open-1 state)" = up ] && [ "$(own | wc -w)" = 1 ]'
+within 5 eval '[ "$(lp exec open-1 cat /held/ab)" = A ]'; ok $? "the node's next life has its volume again"
 
 # A database.
 sql() { in_db "sqlite3 /var/data/base.db \"$1\""; }
