@@ -19,8 +19,10 @@ static void value_take(struct lp_log_entry *entry, enum lp_log_field field, stru
                 micros * 10 + (value.at[i] >= '0' && value.at[i] <= '9' ? value.at[i] - '0' : 0);
         entry->at_ms = micros / 1000;
     } else if (field != LP_LOG_FIELD_OTHER) {
-        size_t most = field == LP_LOG_FIELD_TEXT ? LP_LOG_TEXT_BYTES : LP_LOG_TAG_BYTES;
-        value.bytes = value.bytes < most ? value.bytes : most;
+        if (field == LP_LOG_FIELD_TEXT)
+            value = lp_log_text_cut(value);
+        else if (value.bytes > LP_LOG_TAG_BYTES)
+            value.bytes = LP_LOG_TAG_BYTES;
         lp_str_clear(texts[field]);
         lp_log_text_mend(value, texts[field]);
         entry->has_text |= field == LP_LOG_FIELD_TEXT;

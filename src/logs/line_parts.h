@@ -109,6 +109,8 @@ static inline int lp_log_time_of_day(struct lp_span token)
 bool lp_log_is_level(struct lp_span token); // "INFO", "[warn]", "E"
 
 // Templates.
+// What makes up its template, of a text that may be longer: no word that is cut in two.
+struct lp_span lp_log_text_cut(struct lp_span text);
 // A number for the cleaned text: equal templates have equal numbers, and so has the template's own
 // text when it is cleaned again. LP_LOG_PADDING bytes behind the text can be read.
 uint64_t lp_log_text_hash(struct lp_span text, enum lp_log_cleaning cleaning);

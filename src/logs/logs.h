@@ -47,7 +47,7 @@ LP_MUST_CHECK int lp_log_format_find(const char *word, enum lp_log_format *ret_f
                                      struct lp_err *err);
 
 enum lp_log_cleaning {
-    LP_LOG_TOKENS,   // a token with a digit becomes *, key=value becomes key=*, adjacent * merge
+    LP_LOG_TOKENS,   // what is variable becomes *: docs/logs-arithmetic.md, "Templates"
     LP_LOG_NUMERALS, // S3: numerals are removed, the rest stays
 };
 

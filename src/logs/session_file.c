@@ -21,7 +21,7 @@
 #include "base/str.h"
 
 enum {
-    VERSION = 1,
+    VERSION = 2, // 1: other templates
     MAGIC_BYTES = 8,
     SUM_BYTES = LP_SHA256_TEXT - 1,
     FILE_BYTES_MAX = 1 << 28,

@@ -308,8 +308,7 @@ static void line_read(struct lp_log_states *states, struct lp_span line, struct 
         head.tag.bytes = LP_LOG_TAG_BYTES;
     if (head.tag.bytes == 0) // it may be nowhere
         head.tag.at = line.at;
-    if (head.text.bytes > LP_LOG_TEXT_BYTES)
-        head.text.bytes = LP_LOG_TEXT_BYTES;
+    head.text = lp_log_text_cut(head.text);
     if (head.tag.bytes == 0 && is_blank(head.text)) {
         line_put(states, lines, LP_LOG_NOTHING, NULL);
         return;

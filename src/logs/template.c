@@ -10,7 +10,7 @@ enum { BLANK = 1, DIGIT = 2, EQUAL = 4, ODD = 8 };
 // What a byte is. Odd: to be mended before it may be shown, or perhaps (UTF-8).
 static const uint8_t kinds[256] = {
     [0 ... 8] = ODD,       ['\t'] = BLANK,    [10 ... 12] = ODD,
-    ['\r'] = BLANK | ODD,  [14 ... 31] = ODD, [' '] = BLANK,
+    ['\r'] = ODD,          [14 ... 31] = ODD, [' '] = BLANK,
     ['0' ... '9'] = DIGIT, ['='] = EQUAL,     [127 ... 255] = ODD,
 };
 
@@ -18,6 +18,17 @@ static struct lp_span cut(struct lp_span text)
 {
     if (text.bytes > LP_LOG_TEMPLATE_BYTES)
         text.bytes = LP_LOG_TEMPLATE_BYTES;
+    return text;
+}
+
+struct lp_span lp_log_text_cut(struct lp_span text)
+{
+    if (text.bytes <= LP_LOG_TEXT_BYTES)
+        return text;
+    size_t bytes = LP_LOG_TEXT_BYTES;
+    while (bytes && !(kinds[(unsigned char)text.at[bytes]] & BLANK))
+        bytes--;
+    text.bytes = bytes ? bytes : LP_LOG_TEXT_BYTES;
     return text;
 }
 
@@ -76,7 +87,93 @@ static bool token_next(struct lp_span *rest, struct token *ret_token)
 }
 
 // Tokens: one with a digit is a variable; of key=value the key stays, when it has no digit itself.
+// What else is a variable has no digit: see is_variable.
 enum shape { KEPT, KEY, STAR };
+// What stands before a token; VALUE: a variable, or key=value.
+enum before { NOTHING, WORD, VALUE };
+
+// What may be one begins with such a byte.
+enum { DATE = 1, UNIT = 2, OPEN = 4, ALONE = 8 };
+static const uint8_t begins[256] = {
+    ['A'] = DATE,  ['D'] = DATE, ['F'] = DATE,        ['J'] = DATE,        ['M'] = DATE | UNIT,
+    ['N'] = DATE,  ['O'] = DATE, ['S'] = DATE,        ['W'] = DATE,        ['T'] = DATE | UNIT,
+    ['B'] = UNIT,  ['G'] = UNIT, ['H'] = UNIT,        ['K'] = UNIT,        ['b'] = UNIT,
+    ['d'] = UNIT,  ['h'] = UNIT, ['k'] = UNIT,        ['m'] = UNIT,        ['n'] = UNIT,
+    ['s'] = UNIT,  ['u'] = UNIT, ['['] = OPEN | UNIT, ['('] = OPEN | UNIT, ['"'] = OPEN,
+    ['\''] = OPEN, ['{'] = OPEN, ['<'] = OPEN,        ['/'] = OPEN,        ['*'] = ALONE,
+};
+
+// words: all of them of that many bytes, one behind the other.
+static inline bool is_among(const char *words, const char *at, size_t bytes)
+{
+    for (; *words; words += bytes)
+        if (*words == *at && memcmp(words, at, bytes) == 0)
+            return true;
+    return false;
+}
+
+static inline bool is_date_word(const char *at)
+{
+    return is_among("MonTueWedThuFriSatSunJanFebMarAprMayJunJulAugSepOctNovDec", at, 3);
+}
+
+static bool is_end(char c)
+{
+    return c == ',' || c == '.' || c == ';' || c == ':' || c == ')' || c == ']';
+}
+
+// Of "5 ms", "1.2 KB)": one that changes with the number.
+static bool is_unit(const char *at, size_t bytes)
+{
+    enum { LONGEST = 7 };
+    static const char *const words[LONGEST + 1] = {
+        "",
+        "Bs",
+        "KBMBGBTBkBnsusmsHz",
+        "KiBMiBGiBTiBsecmindaykHzMHzGHz",
+        "bytemsecusecsecsminshourdays",
+        "byteshours",
+        "secondminute",
+        "secondsminutes",
+    };
+    if (*at == '(' || *at == '[') {
+        at++;
+        bytes--;
+    }
+    while (bytes && is_end(at[bytes - 1]))
+        bytes--;
+    return bytes && bytes <= LONGEST && is_among(words[bytes], at, bytes);
+}
+
+// "/var/log", "\"/index", "(/tmp"
+static bool is_path(const char *at, size_t bytes)
+{
+    while (bytes && (*at == '"' || *at == '\'' || *at == '(' || *at == '[')) {
+        at++;
+        bytes--;
+    }
+    return bytes > 1 && at[0] == '/' && at[1] != '/';
+}
+
+// "()", "\"\""
+static bool is_empty_value(const char *at, size_t bytes)
+{
+    return bytes == 2 && is_among("()[]{}<>\"\"''", at, bytes);
+}
+
+// Of a token without a digit that is no key=value. A path that a text begins with is rather what
+// it is about.
+static inline bool is_variable(const char *at, size_t bytes, enum before before)
+{
+    uint8_t kind = begins[(unsigned char)*at];
+    if (!kind) // most are such
+        return false;
+    return (kind & DATE && bytes == 3 && is_date_word(at)) ||
+           (kind & OPEN &&
+            (is_empty_value(at, bytes) || (before != NOTHING && is_path(at, bytes)))) ||
+           (kind & UNIT && before == VALUE && bytes <= 10 && is_unit(at, bytes)) ||
+           (kind & ALONE && bytes == 1);
+}
 
 static bool has_digit(const char *at, size_t bytes)
 {
@@ -86,12 +183,11 @@ static bool has_digit(const char *at, size_t bytes)
     return false;
 }
 
-static enum shape shape_of(const struct token *token)
+static enum shape shape_of(const struct token *token, enum before before)
 {
     if (token->equal && !(token->has_digit && has_digit(token->at, token->equal)))
         return KEY;
-    bool is_star = token->bytes == 1 && *token->at == '*';
-    return token->has_digit || is_star ? STAR : KEPT;
+    return token->has_digit || is_variable(token->at, token->bytes, before) ? STAR : KEPT;
 }
 
 // The way of most lines: a window of 64 bytes is looked at as bits, and only its tokens that stay
@@ -99,19 +195,22 @@ static enum shape shape_of(const struct token *token)
 
 struct hashing {
     uint64_t hash;
-    bool was_star; // variables since the last token that stayed
+    bool was_star;      // variables since the last token that stayed
+    enum before before; // what that one was
 };
 
-// A token that stays. salt: KEPT or KEY.
-static inline void token_add(struct hashing *hashing, const char *at, size_t bytes, uint64_t salt)
+// A token without a digit, or the key of key=value.
+static inline void token_add(struct hashing *hashing, const char *at, size_t bytes, bool is_key)
 {
-    if (bytes == 1 && *at == '*') { // as in a template
+    if (!is_key && is_variable(at, bytes, hashing->was_star ? VALUE : hashing->before)) {
         hashing->was_star = true;
         return;
     }
+    uint64_t salt = is_key ? LP_LOG_SALT_KEY : LP_LOG_SALT_KEPT;
     salt ^= hashing->was_star ? LP_LOG_SALT_STAR : 0;
     hashing->hash = lp_log_hash_padded(hashing->hash, at, bytes, salt);
     hashing->was_star = false;
+    hashing->before = is_key ? VALUE : WORD;
 }
 
 // Bits below the one at `at` (0..63).
@@ -141,19 +240,17 @@ static inline void window_hash(struct hashing *hashing, const char *at,
         size_t end = (size_t)__builtin_ctzll(left);
         uint64_t before = ~tokens & below(end);
         size_t start = before ? 64 - (size_t)__builtin_clzll(before) : 0;
-        size_t bytes = end - start;
-        uint64_t salt = LP_LOG_SALT_KEPT;
+        size_t bytes = end - start, key = 0;
         if (equals >> end & 1) {
-            size_t key = key_of(bits, start, end);
+            key = key_of(bits, start, end);
             if (!key && stars >> end & 1)
                 continue;
-            salt = key ? LP_LOG_SALT_KEY : salt;
             bytes = key ? key : bytes;
             stars &= ~(UINT64_C(1) << end);
         }
         hashing->was_star |= (stars & below(end)) != 0;
         stars &= ~below(end);
-        token_add(hashing, at + start, bytes, salt);
+        token_add(hashing, at + start, bytes, key > 0);
     }
     hashing->was_star |= stars != 0;
 }
@@ -164,13 +261,11 @@ static void long_hash(struct hashing *hashing, struct lp_span *rest)
     struct token token = {0};
     if (!token_next(rest, &token))
         return;
-    enum shape shape = shape_of(&token);
+    enum shape shape = shape_of(&token, hashing->was_star ? VALUE : hashing->before);
     if (shape == STAR)
         hashing->was_star = true;
-    else if (shape == KEY)
-        token_add(hashing, token.at, token.equal, LP_LOG_SALT_KEY);
     else
-        token_add(hashing, token.at, token.bytes, LP_LOG_SALT_KEPT);
+        token_add(hashing, token.at, shape == KEY ? token.equal : token.bytes, shape == KEY);
 }
 
 static uint64_t hash_tokens(struct lp_span text)
@@ -200,11 +295,13 @@ static void clean_tokens(struct lp_span text, struct lp_str *out)
 {
     struct token token;
     bool was_star = false, is_first = true;
+    enum before before = NOTHING;
     while (token_next(&text, &token)) {
-        enum shape shape = shape_of(&token);
+        enum shape shape = shape_of(&token, before);
         if (shape == STAR && was_star)
             continue;
         was_star = shape == STAR;
+        before = shape == KEPT ? WORD : VALUE;
         lp_str_add(out, is_first ? "" : " ");
         is_first = false;
         if (shape == KEPT)

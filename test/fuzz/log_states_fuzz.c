@@ -114,6 +114,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     lp_log_states_feed(whole.states, log, count, &whole.lines);
     lp_log_states_end(whole.states, &whole.lines);
     lp_assert(lp_log_states_count(whole.states) == templates);
+    // No line's state depends on what came before it, unless templates had to fold.
+    size_t first = parts.lines.count;
+    if (config.states_max == 0 && lp_log_states_format(whole.states) != LP_LOG_JOURNAL)
+        for (size_t i = 0; i < first; i++)
+            lp_assert(whole.lines.states[first + i] == whole.lines.states[i]);
     release(&whole);
     release(&parts);
     return 0;
