@@ -94,6 +94,31 @@ def loghub_rows(folder, data):
                                    "other log", goals, chosen)
 
 
+def grouping(ours, theirs):
+    """Grouping accuracy: the share of lines whose group is, line for line, one of theirs."""
+    groups, kinds = {}, {}
+    for number, (state, kind) in enumerate(zip(ours, theirs)):
+        groups.setdefault(state, set()).add(number)
+        kinds.setdefault(kind, set()).add(number)
+    return sum(len(kind) for kind in kinds.values() if groups[ours[min(kind)]] == kind) / len(ours)
+
+
+def grouping_rows(data):
+    tool = os.path.join(os.path.dirname(LIMPET), "test/bench/log_lines")
+    for system in SYSTEMS:
+        out = subprocess.run([tool], input=b"".join(raw_lines(data, system)), capture_output=True,
+                             check=True).stdout.decode()
+        states = [tuple(line.split("\t", 1)) for line in out.splitlines()]
+        path = os.path.join(data, "loghub-2k", f"{system}_2k.log_structured.csv")
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            events = [entry["EventId"] for entry in csv.DictReader(file)]
+        tagged = [(tag, event) for (tag, _), event in zip(states, events)]
+        value = grouping(states, tagged)
+        alone = grouping([template for _, template in states], events)
+        yield row(f"Loghub-2k, {system}: grouping accuracy, states beside the set's kinds within our tags",
+                  f"{value:.3f}", "", "", f"templates alone {alone:.3f}", value=value, alone=alone)
+
+
 def unpacked(folder, data, path):
     target = os.path.join(folder, os.path.basename(path)[:-len(".zst")])
     subprocess.run(["zstd", "-dqf", os.path.join(data, path), "-o", target], check=True)
@@ -127,4 +152,5 @@ def rows():
         return
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         yield from loghub_rows(folder, data)
+        yield from grouping_rows(data)
         yield from window_rows(folder, data)

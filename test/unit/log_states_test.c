@@ -272,6 +272,63 @@ static void odd_lines(void **state)
     lp_log_states_close(states);
 }
 
+enum { ODD_LINES = 1200, ODD_LONG = 70000 };
+
+// Some lines of five daemons, each with this end but for the last, which has none.
+static void plain_log(const char *end, bool with_odd, struct lp_str *text)
+{
+    for (int i = 0; i < ODD_LINES; i++) {
+        if (with_odd && i % 400 == 200) { // bytes that are no text, and more than is read
+            lp_str_add_n(text, "\0\xff\xc3 \x80\n", 6);
+            for (int k = 0; k < ODD_LONG; k++)
+                lp_str_add_char(text, (char)(k % 256 == '\n' ? 0 : k % 256));
+            lp_str_add_char(text, '\n');
+        }
+        lp_str_printf(text, "Jun 14 15:16:%02d host d%d[%d]: w%c done in %d ms%s", i % 60, i % 5, i,
+                      'a' + i * 7 % 23, i, i == ODD_LINES - 1 ? "" : end);
+    }
+}
+
+// Line ends, empty lines and lines that are no text change no state of the others.
+static void odd_bytes(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"\n", "\r\n", "\n\n", "\n \t\r\n", "\n"};
+    struct lp_log_states_config config = {.format = LP_LOG_SYSLOG_3164};
+    struct lp_log_lines plain = {0};
+    struct lp_log_states *known = NULL;
+    for (size_t variant = 0; variant < sizeof(ends) / sizeof(ends[0]); variant++) {
+        LP_OWNS_STR struct lp_str text = {0};
+        plain_log(ends[variant], variant == 4, &text);
+        struct lp_log_lines lines = {0};
+        struct lp_log_states *states = read_as(text.text, text.bytes, 4096, &config, &lines);
+        if (variant == 0) {
+            plain = lines;
+            known = states;
+            assert_int_equal(lines.count, ODD_LINES);
+            assert_int_equal(lp_log_states_count(states), 115);
+            continue;
+        }
+        size_t at = 0;
+        for (size_t i = 0; i < lines.count; i++) {
+            if (lines.states[i] == LP_LOG_NOTHING)
+                continue;
+            struct lp_log_template template = lp_log_states_get(states, lines.states[i]);
+            if (template.tag[0] == '\0')
+                continue;
+            struct lp_log_template same = lp_log_states_get(known, plain.states[at++]);
+            assert_string_equal(template.text, same.text);
+            assert_string_equal(template.tag, same.tag);
+        }
+        assert_int_equal(at, ODD_LINES);
+        assert_int_equal(lp_log_states_count(states), variant == 4 ? 117 : 115);
+        lp_log_states_close(states);
+        lp_log_lines_release(&lines);
+    }
+    lp_log_states_close(known);
+    lp_log_lines_release(&plain);
+}
+
 // The same states however the bytes are cut, and no new template when the log comes twice.
 static void cuts_and_doubling(void **state)
 {
@@ -424,7 +481,7 @@ int main(void)
         cmocka_unit_test(templates_again),   cmocka_unit_test(tags_fold),
         cmocka_unit_test(smallest_table),    cmocka_unit_test(times_of_levels),
         cmocka_unit_test(variables),         cmocka_unit_test(long_texts),
-        cmocka_unit_test(returns_within),
+        cmocka_unit_test(returns_within),    cmocka_unit_test(odd_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
