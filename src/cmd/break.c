@@ -30,6 +30,8 @@ static const struct lp_option options[] = {
     {"command", 0, "CMD",
      "exec: run by the node's /bin/sh as its root; in effect once it ended with 0"},
     {"undo", 0, "CMD", "exec: what takes it back; 'true' for nothing"},
+    {"jump", 0, "TIME", "clock: so far ahead or, with '-', back, at once: 1h, -5m"},
+    {"drift", 0, "SPEED", "clock: this much faster or slower: 100ppm, -100ppm, 2x"},
     {"seed", 0, "N", "of all chance in it"},
     {0},
 };
@@ -107,7 +109,7 @@ const struct lp_verb lp_verb_break = {
         "--select), a network (network:back), 'host', or 'limpet' itself. FAULT is one of\n"
         "  of an application   kill terminate hang restart\n"
         "  of a node           crash shutdown reboot pause oom cpu memory disk-load processes\n"
-        "                      exec\n"
+        "                      exec clock\n"
         "  of its volumes      disk-full read-only disk-slow io-error lose-writes\n"
         "  of its network      cut loss delay reorder duplicate corrupt bandwidth dns\n"
         "  of Limpet           daemon-kill daemon-stall\n"

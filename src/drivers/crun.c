@@ -228,35 +228,6 @@ static int driver_wait_fd(void *self)
     return ((struct lp_crun *)self)->epoll_fd;
 }
 
-// limpet-init lies beside the program, or where it was built or installed.
-static int init_find(char ret_path[512], struct lp_err *err)
-{
-    static const char *const places[] = {"limpet-init",
-                                         "src/init/limpet-init",
-                                         "../init/limpet-init",
-                                         "../src/init/limpet-init",
-                                         "../../src/init/limpet-init",
-                                         "../libexec/limpet/limpet-init"};
-    char self[256];
-    const char *given = getenv("LIMPET_INIT");
-    if (given) {
-        snprintf(ret_path, 512, "%s", given);
-        return access(ret_path, X_OK) == 0
-                   ? 0
-                   : lp_err_set(err, LP_ENOTFOUND, "LIMPET_INIT=%s: %s", given, strerror(errno));
-    }
-    if (lp_program_path(self, sizeof(self), err) < 0)
-        return err->code;
-    char *slash = strrchr(self, '/');
-    for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
-        snprintf(ret_path, 512, "%.*s/%s", (int)(slash - self), self, places[i]);
-        if (access(ret_path, X_OK) == 0)
-            return 0;
-    }
-    return lp_err_set(err, LP_ENOTFOUND,
-                      "limpet-init is neither beside %s nor in ../libexec/limpet", self);
-}
-
 static int handles_open(struct lp_crun *crun, struct lp_err *err)
 {
     crun->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -291,7 +262,7 @@ static int driver_open(const struct lp_driver_env *env, void **ret_self, struct 
     lp_cgroup_detect("/sys/fs/cgroup", true, &crun->cgroups);
     result = handles_open(crun, err);
     if (result == 0)
-        result = init_find(crun->init_path, err);
+        result = lp_companion_find("init", "limpet-init", crun->init_path, err);
     if (result == 0)
         result = lp_node_stage_folder(env->root, &crun->stage_folder, err);
     if (result == 0)

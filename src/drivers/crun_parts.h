@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "drivers/bundle.h"
 #include "drivers/cgroup.h"
+#include "drivers/companion.h"
 #include "drivers/child.h"
 #include "drivers/init_link.h"
 #include "drivers/node_mark.h"
@@ -105,7 +106,7 @@ struct lp_crun {
     int epoll_fd, wake_fd, timer_fd;
     int program_fd; // crun itself, for children; -1: not opened, or found by its name
     const char *stage_folder;
-    char init_path[512];
+    char init_path[LP_COMPANION_PATH_MAX];
     struct lp_crun_node **nodes; // by node id; NULL: unknown
     size_t node_capacity;
     uint32_t *queue; // node ids in order of START_NODE

@@ -13,10 +13,13 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/bundle_caps.h"
+#include "drivers/clock_page.h"
+#include "drivers/companion.h"
 #include "drivers/crun_parts.h"
 #include "drivers/node_files.h"
 
-enum { PREPARE_OWN_MOUNTS = 9 }; // limpet-init, log, done, three files, three of the host image
+// limpet-init, log, done, three files, three of the host image, three of the clock.
+enum { PREPARE_OWN_MOUNTS = 12, ARGUMENTS_MAX = 10 };
 
 struct mount_list { // bundle and stage are filled in step: sources get their place on the stage
     struct lp_crun_start *start;
@@ -175,6 +178,25 @@ static void own_mounts_add(const struct lp_crun *crun, const struct lp_crun_node
                  (struct lp_node_mount){.is_file = true, .content = names[i].text});
 }
 
+// The clock library, its probe and the page that sets it.
+static int clock_add(const struct lp_crun *crun, const struct lp_crun_node *node,
+                     struct mount_list *list, struct lp_err *err)
+{
+    static const struct lp_bundle_mount program = {.is_read_only = true, .is_executable = true};
+    static const struct lp_bundle_mount data = {.is_read_only = true};
+    static const struct lp_node_mount file = {.is_file = true};
+    char library[LP_COMPANION_PATH_MAX], probe[LP_COMPANION_PATH_MAX];
+    struct lp_place page =
+        lp_place_node_file(&crun->env, node->mark.infra_name, node->mark.name, "clock");
+    if (lp_companion_find("clock", "limpet-clock.so", library, err) < 0 ||
+        lp_companion_find("clock", "limpet-clock-probe.so", probe, err) < 0)
+        return lp_err_wrap(err, "clock: adjustable");
+    bind_add(list, library, LP_CLOCK_LIBRARY_IN_NODE, &program, file);
+    bind_add(list, probe, LP_CLOCK_PROBE_IN_NODE, &program, file);
+    bind_add(list, page.text, LP_CLOCK_PAGE_IN_NODE, &data, file);
+    return lp_clock_page_make(page.text, err);
+}
+
 // Outer mounts before those inside them; files last, so that they show inside volumes.
 static int mounts_fill(const struct lp_crun *crun, const struct lp_crun_node *node,
                        const struct lp_order *order, struct lp_crun_start *start,
@@ -189,7 +211,7 @@ static int mounts_fill(const struct lp_crun *crun, const struct lp_crun_node *no
     start->layers =
         lp_arena_new_array(&start->arena, struct lp_crun_layer, service->mount_count + 1);
     own_mounts_add(crun, node, &list, order);
-    int result = 0;
+    int result = service->is_clock_adjustable ? clock_add(crun, node, &list, err) : 0;
     for (size_t bytes = 1, next = 0; result == 0 && bytes != SIZE_MAX; bytes = next) {
         next = SIZE_MAX;
         for (size_t i = 0; result == 0 && i < service->mount_count; i++) {
@@ -257,7 +279,7 @@ static int bundle_fill(const struct lp_crun *crun, const struct lp_crun_node *no
     const struct lp_service *service = order->service;
     struct lp_bundle *bundle = &start->bundle;
     struct lp_arena *arena = &start->arena;
-    const char **argv = lp_arena_new_array(arena, const char *, 8);
+    const char **argv = lp_arena_new_array(arena, const char *, ARGUMENTS_MAX);
     argv[0] = "/.limpet/init";
     argv[1] = "--node";
     argv[2] = lp_arena_text(arena, node->mark.name);
@@ -279,6 +301,10 @@ static int bundle_fill(const struct lp_crun *crun, const struct lp_crun_node *no
         return lp_err_set(err, LP_EUNSUPPORTED,
                           "this machine's cgroups (%s) cannot limit memory or processes",
                           lp_cgroup_kind_word(crun->cgroups.kind));
+    if (service->is_clock_adjustable) {
+        argv[7] = "--preload";
+        argv[8] = LP_CLOCK_LIBRARY_IN_NODE;
+    }
     return capabilities_fill(bundle, service, arena, argv + 5, err);
 }
 

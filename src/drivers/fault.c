@@ -37,6 +37,7 @@ static const struct lp_fault_hand *const hands[LP_FAULT_KINDS] = {
     [LP_FAULT_REBOOT] = &lp_fault_hand_node,
     [LP_FAULT_PAUSE] = &lp_fault_hand_node,
     [LP_FAULT_EXEC] = &lp_fault_hand_exec,
+    [LP_FAULT_CLOCK] = &lp_fault_hand_clock,
     [LP_FAULT_OOM] = &lp_fault_hand_load,
     [LP_FAULT_CPU] = &lp_fault_hand_load,
     [LP_FAULT_MEMORY] = &lp_fault_hand_load,

@@ -84,6 +84,7 @@ extern const struct lp_fault_hand lp_fault_hand_relay;   // delay reorder duplic
 extern const struct lp_fault_hand lp_fault_hand_disk; // disk-full read-only disk-slow io-error ...
 extern const struct lp_fault_hand lp_fault_hand_daemon; // daemon-kill daemon-stall
 extern const struct lp_fault_hand lp_fault_hand_exec;   // exec
+extern const struct lp_fault_hand lp_fault_hand_clock;  // clock
 
 // fault_job.c: the file of a job.
 LP_MUST_CHECK int lp_fault_job_save(const struct lp_faults *faults, const struct lp_fault_job *job,

@@ -236,6 +236,11 @@ LP_MUST_CHECK static int may_break(const struct aim *aim, struct lp_err *err)
                               "its descriptor says that %s is not to be broken "
                               "(breakable: false)",
                               service->name);
+        if (service && aim->spec.kind == LP_FAULT_CLOCK && !service->is_clock_adjustable)
+            return lp_err_set(err, LP_EUNSUPPORTED,
+                              "the clock of a container is the machine's: only where the "
+                              "descriptor says `clock: adjustable` of %s can it be set",
+                              service->name);
     }
     return 0;
 }

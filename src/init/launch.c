@@ -28,6 +28,7 @@ enum {
     OOM_MAX = 1000,
 };
 static uint64_t capabilities = UINT64_MAX;
+static const char *preload; // NULL: none
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 struct report { // written whole: it is shorter than PIPE_BUF
@@ -85,6 +86,15 @@ static int user_become(const struct lp_user *user, struct lp_err *err)
     return 0;
 }
 
+// Before whatever the application's own environment asks for.
+static void preload_add(void)
+{
+    const char *own = getenv("LD_PRELOAD");
+    LP_OWNS_STR struct lp_str both = {0};
+    lp_str_printf(&both, "%s%s%s", preload, own ? ":" : "", own ? own : "");
+    setenv("LD_PRELOAD", lp_str_text(&both), 1);
+}
+
 // The environment with what every program counts on: PATH, HOME, USER, and the mark.
 static void environment_set(const struct lp_launch *launch, const struct lp_user *user)
 {
@@ -99,11 +109,18 @@ static void environment_set(const struct lp_launch *launch, const struct lp_user
         putenv(*pair);
     for (char **pair = launch->env; *pair; pair++)
         putenv(*pair);
+    if (preload)
+        preload_add();
     if (launch->mark) {
         static char mark[96]; // the environment keeps it
         snprintf(mark, sizeof(mark), "%s", launch->mark);
         putenv(mark);
     }
+}
+
+void lp_launch_preload_set(const char *path)
+{
+    preload = path;
 }
 
 void lp_launch_capabilities_set(uint64_t mask)

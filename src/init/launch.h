@@ -22,6 +22,8 @@ struct lp_launch {    // lent for the call
 // linux/capability.h); all of them unless this is called. limpet-init needs some for itself (to
 // become a user, to end other users' processes) that a node may well be denied.
 void lp_launch_capabilities_set(uint64_t mask);
+// A library that every program loads before others (LD_PRELOAD), unless this is never called.
+void lp_launch_preload_set(const char *path); // kept
 // Fork. The child has a session of its own, default signals, no other fd, and tells through
 // *ret_report how it went. LP_EIO: no process could be made.
 LP_MUST_CHECK int lp_launch_begin(const struct lp_launch *launch, pid_t *ret_pid, int *ret_report,

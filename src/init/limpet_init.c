@@ -46,6 +46,7 @@ static void options_parse(int argc, char **argv, struct options *ret_options)
         {"log", required_argument, NULL, 'o'},
         {"capabilities", required_argument, NULL, 'c'},
         {"done", required_argument, NULL, 'd'},
+        {"preload", required_argument, NULL, 'p'},
         {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
@@ -71,12 +72,15 @@ static void options_parse(int argc, char **argv, struct options *ret_options)
         case 'c':
             ret_options->capabilities = strtoull(optarg, NULL, 16);
             break;
+        case 'p':
+            lp_launch_preload_set(optarg);
+            break;
         case 'v':
             puts("limpet-init " LP_VERSION);
             exit(0);
         default:
             fputs("usage: limpet-init [--node NAME] [--incarnation N] [--listen-fd N]"
-                  " [--log DIR] [--done DIR] [--capabilities HEX]\n",
+                  " [--log DIR] [--done DIR] [--capabilities HEX] [--preload FILE]\n",
                   stderr);
             exit(2);
         }

@@ -174,6 +174,7 @@ struct lp_service {
     uint32_t stop_grace_ms; // of the whole node
     bool is_read_only, is_privileged;
     bool is_unbreakable;               // breakable: false: no fault on purpose may be aimed at it
+    bool is_clock_adjustable;          // clock: adjustable: its programs load the clock library
     struct lp_texts cap_add, cap_drop; // "CAP_NET_ADMIN", "ALL"
     struct lp_pairs labels;
     struct lp_texts observes; // services whose addresses its templates mention; derived

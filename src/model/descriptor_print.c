@@ -425,6 +425,7 @@ void lp_print_service(struct lp_str *out, const struct lp_service *service, bool
     limits_print(out, service, is_node_only);
     true_print(out, "read_only", service->is_read_only);
     true_print(out, "privileged", service->is_privileged);
+    text_print(out, "clock", service->is_clock_adjustable ? "adjustable" : NULL);
     texts_print(out, "cap_add", &service->cap_add);
     texts_print(out, "cap_drop", &service->cap_drop);
     if (!is_node_only) {

@@ -89,6 +89,15 @@ static void breakable_read(struct lp_reader *reader, struct lp_yaml_node *value,
     draft->service->is_unbreakable = !is_breakable;
 }
 
+static void clock_read(struct lp_reader *reader, struct lp_yaml_node *value, void *into)
+{
+    struct lp_service_draft *draft = into;
+    const char *text = lp_parse_text(reader, value);
+    draft->service->is_clock_adjustable = text && strcmp(text, "adjustable") == 0;
+    if (text && !draft->service->is_clock_adjustable && strcmp(text, "host") != 0)
+        lp_mistake_at(reader, value, "'%s' is neither 'host' nor 'adjustable'", text);
+}
+
 static const char *const capabilities[] = {"ALL",
                                            "AUDIT_CONTROL",
                                            "AUDIT_READ",
@@ -211,6 +220,7 @@ static const struct lp_key keys[] = {
     {"restart", lp_read_restart, 0},
     {"reload", lp_read_reload, LP_KEY_OWN},
     {"breakable", breakable_read, LP_KEY_OWN},
+    {"clock", clock_read, LP_KEY_OWN},
     {"scale", lp_read_scale, 0},
     {"deploy", lp_read_deploy, 0},
     {"stop_signal", lp_read_stop_signal, 0},
