@@ -111,7 +111,7 @@ static void print_service(const struct lp_wish *wish, const struct lp_wish_servi
     if (service->has_volume)
         lp_str_printf(yaml, "    volumes: [\"data-%s:/data\"]\n", service->name);
     lp_str_printf(yaml, "    configs: [{source: c-%s, target: /etc/c}]\n", service->name);
-    lp_str_add(yaml, "    stop_grace_period: 2s\n");
+    lp_str_add(yaml, "    stop_grace_period: 2s\n    clock: adjustable\n");
 }
 
 void lp_wish_print(const struct lp_wish *wish, struct lp_str *ret_yaml)
@@ -290,7 +290,9 @@ static void restart(struct lp_world *world, const struct lp_wish *wish, const ch
 // Break something on purpose, mostly for a while.
 static void break_it(struct lp_world *world, const struct lp_wish *wish, const char *target)
 {
-    static const char *const of_node[] = {"crash", "pause", "cut", "crash"};
+    static const char *const of_node[] = {"crash", "pause", "cut", "crash", "exec", "clock"};
+    static struct lp_pair exec[] = {{"command", "break"}, {"undo", "mend"}},
+                          clock[] = {{"jump", "-1h"}};
     static const char *const of_app[] = {"kill", "kill", "hang"};
     struct lp_rng *rng = &world->people.rng;
     bool is_app = strchr(target, '/') != NULL;
@@ -300,11 +302,15 @@ static void break_it(struct lp_world *world, const struct lp_wish *wish, const c
     struct lp_fault_ask ask = {.infra = wish->name,
                                .target = target,
                                .fault = is_app ? of_app[lp_rng_below(rng, 3)]
-                                               : of_node[lp_rng_below(rng, 4)]};
+                                               : of_node[lp_rng_below(rng, 6)]};
     snprintf(duration, sizeof(duration), "%us", pick(rng, 1, 90));
     bool is_held = strcmp(ask.fault, "crash") != 0 || lp_rng_chance(rng, 500);
     if (strcmp(ask.fault, "kill") != 0 && is_held)
         ask.duration = duration;
+    if (strcmp(ask.fault, "exec") == 0)
+        ask.options = (struct lp_pairs){exec, 2};
+    else if (strcmp(ask.fault, "clock") == 0)
+        ask.options = (struct lp_pairs){clock, 1};
     int result = lp_request_fault(world->engine, &ask, &answer, &err);
     snprintf(what, sizeof(what), "break %s/%s %s", wish->name, target, ask.fault);
     refusal_judge(world, what, result, &err);

@@ -86,6 +86,7 @@ struct lp_world_host {
 struct lp_world_fault { // one that INJECT_FAULT has left in the world; number 0: none
     uint64_t number;
     uint32_t kind, node, app, incarnation, run;
+    bool is_half_done; // its command did not come to its end
 };
 
 struct lp_world_store {        // the disk under the journal

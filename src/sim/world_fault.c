@@ -48,7 +48,7 @@ static void effect_begin(struct lp_world *world, const struct lp_action *action,
         lp_world_life_end(world, action->node, 256 + 9, false);
         lp_world_tell_life(world, action->node);
         break;
-    default: // of the network: nobody but its peers notices
+    default: // of the network, of the clock, a command's: the controller cannot notice
         break;
     }
 }
@@ -66,6 +66,20 @@ static void effect_end(struct lp_world *world, const struct lp_world_fault *faul
     }
 }
 
+// A person's command fails in the midst and is undone, or is still at it when the daemon dies.
+static void half_done(struct lp_world *world, const struct lp_action *action,
+                      struct lp_world_fault *fault)
+{
+    lp_world_say(world, "half broken: f%" PRIu64, action->revision);
+    fault->is_half_done = lp_world_chance(world, 500);
+    if (fault->is_half_done) {
+        lp_world_crash(world, "while the command of a fault ran");
+        return;
+    }
+    *fault = (struct lp_world_fault){0};
+    tell(world, action, LP_EVENT_FAULT_FAILED);
+}
+
 static void inject(struct lp_world *world, const struct lp_order *order)
 {
     const struct lp_action *action = &order->action;
@@ -79,6 +93,11 @@ static void inject(struct lp_world *world, const struct lp_order *order)
         tell(world, action, is_instant ? LP_EVENT_FAULT_ACTIVE : LP_EVENT_FAULT_FAILED);
         return;
     }
+    if (fault && fault->is_half_done) { // a daemon of before died over it: undone, and told
+        *fault = (struct lp_world_fault){0};
+        tell(world, action, LP_EVENT_FAULT_FAILED);
+        return;
+    }
     if (!fault && !is_instant)
         fault = find(world, 0);
     lp_assert(is_instant || fault);
@@ -89,6 +108,10 @@ static void inject(struct lp_world *world, const struct lp_order *order)
                                          .app = action->app,
                                          .incarnation = action->incarnation,
                                          .run = action->run};
+    }
+    if (fault && spec->kind == LP_FAULT_EXEC && !world->is_calm && lp_world_chance(world, 300)) {
+        half_done(world, action, fault);
+        return;
     }
     world->report->faults++;
     effect_begin(world, action, spec->kind);
