@@ -8,7 +8,7 @@
 #include "cmd/table.h"
 #include "base/str.h"
 
-enum { SERIES_MAX = 7 * 24 * 3600 };
+enum { SERIES_MAX = 7 * 24 * 3600, STEPS = 300, STEP_REQUESTS = 5 };
 
 int64_t lp_load_end_us(const struct lp_load_data *data)
 {
@@ -276,18 +276,14 @@ static void fault_add(struct lp_str *out, const struct lp_outcome *outcome)
     field_add(out, "to_full_us", outcome->to_full_us);
 }
 
-static void series_add(struct lp_str *out, const struct lp_load_data *data)
+static void rows_add(struct lp_str *out, const struct lp_load_data *data, int64_t step_us,
+                     size_t count)
 {
-    int64_t end_us = data->end_us;
-    for (size_t i = 0; i < data->count; i++)
-        end_us = data->samples[i].answered_us > end_us ? data->samples[i].answered_us : end_us;
-    size_t count = (size_t)(end_us / 1000000 + 1);
-    count = count < SERIES_MAX ? count : SERIES_MAX;
-    struct lp_outcome_second *rows = lp_heap_take(count * sizeof(*rows));
+    struct lp_outcome_step *rows = lp_heap_take(count * sizeof(*rows));
     int64_t *scratch = lp_heap_take(LP_OUTCOME_SCRATCH * (data->count + 1) * sizeof(*scratch));
     struct lp_outcome_input input = input_of(data, scratch, NULL);
-    lp_outcome_series(&input, rows, count);
-    lp_str_add(out, "\"series\":[");
+    lp_outcome_series(&input, step_us, rows, count);
+    lp_str_add(out, "[");
     for (size_t i = 0; i < count; i++) {
         lp_str_printf(out, "%s{\"offered\":%u,\"failed\":%u,\"good\":%u,", i ? "," : "",
                       rows[i].offered, rows[i].failed, rows[i].good);
@@ -296,9 +292,47 @@ static void series_add(struct lp_str *out, const struct lp_load_data *data)
         field_add(out, "max_us", rows[i].max_us);
         out->text[out->bytes - 1] = '}';
     }
-    lp_str_add(out, "],");
+    lp_str_add(out, "]");
     lp_heap_free(rows);
     lp_heap_free(scratch);
+}
+
+// Steps shorter than a second, so that a short outage is seen: about as many as a plot has room
+// for, with some requests in each. 0: seconds will do.
+static int64_t step_choose(int64_t end_us, size_t count)
+{
+    static const int64_t parts[] = {10000, 20000, 50000, 100000, 200000, 500000};
+    int64_t least_us = end_us / STEPS;
+    if (count == 0)
+        return 0;
+    if (end_us / (int64_t)count * STEP_REQUESTS > least_us)
+        least_us = end_us / (int64_t)count * STEP_REQUESTS;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+        if (parts[i] >= least_us)
+            return parts[i];
+    return 0;
+}
+
+static void series_add(struct lp_str *out, const struct lp_load_data *data)
+{
+    int64_t end_us = lp_load_end_us(data);
+    for (size_t i = 0; i < data->count; i++) {
+        const struct lp_sample *sample = &data->samples[i];
+        if (!lp_ending_is_read_back(sample->ending) && sample->answered_us >= end_us)
+            end_us = sample->answered_us + 1;
+    }
+    size_t count = (size_t)((end_us + 999999) / 1000000);
+    int64_t step_us = step_choose(end_us, data->count);
+    lp_str_add(out, "\"series\":");
+    rows_add(out, data, 1000000, count < SERIES_MAX ? count : SERIES_MAX);
+    lp_str_add(out, ",\"steps\":");
+    if (step_us) {
+        lp_str_printf(out, "{\"step_us\":%" PRId64 ",\"rows\":", step_us);
+        rows_add(out, data, step_us, (size_t)((end_us + step_us - 1) / step_us));
+        lp_str_add(out, "},");
+    } else {
+        lp_str_add(out, "null,");
+    }
 }
 
 void lp_outcome_print_json(const struct lp_load_data *data, const struct lp_outcome *outcome,

@@ -285,44 +285,43 @@ void lp_outcome_count(const struct lp_outcome_input *input, struct lp_outcome *r
     *ret_outcome = outcome;
 }
 
-static void second_fill(struct lp_outcome_second *second, int64_t *latencies, int64_t *spare)
+static void step_fill(struct lp_outcome_step *step, int64_t *latencies, int64_t *spare)
 {
-    struct lp_outcome_spread spread = spread_of(latencies, second->good, spare);
-    second->p50_us = spread.p50_us;
-    second->p99_us = spread.p99_us;
-    second->max_us = spread.max_us;
+    struct lp_outcome_spread spread = spread_of(latencies, step->good, spare);
+    step->p50_us = spread.p50_us;
+    step->p99_us = spread.p99_us;
+    step->max_us = spread.max_us;
 }
 
-void lp_outcome_series(const struct lp_outcome_input *input, struct lp_outcome_second *ret_seconds,
-                       size_t count)
+void lp_outcome_series(const struct lp_outcome_input *input, int64_t step_us,
+                       struct lp_outcome_step *ret_steps, size_t count)
 {
-    memset(ret_seconds, 0, count * sizeof(*ret_seconds));
+    memset(ret_steps, 0, count * sizeof(*ret_steps));
     for (size_t i = 0; i < input->count; i++) {
         const struct lp_sample *sample = &input->samples[i];
-        size_t scheduled = (size_t)(sample->scheduled_us / SECOND_US);
-        size_t answered = (size_t)(sample->answered_us / SECOND_US);
+        size_t scheduled = (size_t)(sample->scheduled_us / step_us);
+        size_t answered = (size_t)(sample->answered_us / step_us);
         if (is_request(sample) && scheduled < count) {
-            ret_seconds[scheduled].offered++;
-            ret_seconds[scheduled].failed += sample->ending != LP_END_GOOD;
+            ret_steps[scheduled].offered++;
+            ret_steps[scheduled].failed += sample->ending != LP_END_GOOD;
         }
         if (sample->ending == LP_END_GOOD && answered < count)
-            ret_seconds[answered].good++;
+            ret_steps[answered].good++;
     }
-    // Latencies side by side, second after second: where each second's begin is kept in its p50.
+    // Latencies side by side, step after step: where each step's begin is kept in its p50.
     int64_t start = 0;
     for (size_t i = 0; i < count; i++) {
-        ret_seconds[i].p50_us = start;
-        start += ret_seconds[i].good;
+        ret_steps[i].p50_us = start;
+        start += ret_steps[i].good;
     }
     for (size_t i = 0; i < input->count; i++) {
         const struct lp_sample *sample = &input->samples[i];
-        size_t answered = (size_t)(sample->answered_us / SECOND_US);
+        size_t answered = (size_t)(sample->answered_us / step_us);
         if (sample->ending == LP_END_GOOD && answered < count)
-            input->scratch[ret_seconds[answered].p50_us++] =
+            input->scratch[ret_steps[answered].p50_us++] =
                 sample->answered_us - sample->scheduled_us;
     }
     for (size_t i = 0; i < count; i++)
-        second_fill(&ret_seconds[i],
-                    input->scratch + ret_seconds[i].p50_us - (int64_t)ret_seconds[i].good,
-                    input->scratch + input->count);
+        step_fill(&ret_steps[i], input->scratch + ret_steps[i].p50_us - (int64_t)ret_steps[i].good,
+                  input->scratch + input->count);
 }

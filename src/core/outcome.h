@@ -75,15 +75,15 @@ struct lp_outcome {
 };
 void lp_outcome_count(const struct lp_outcome_input *input, struct lp_outcome *ret_outcome);
 
-struct lp_outcome_second {
+struct lp_outcome_step {
     uint32_t offered;               // requests scheduled in it
     uint32_t failed;                // of them
     uint32_t good;                  // good replies that arrived in it: the throughput
     int64_t p50_us, p99_us, max_us; // their latencies; -1 without any
 };
-// Row i is the second from i * 1000000 on; what lies behind `count` seconds is left out.
-void lp_outcome_series(const struct lp_outcome_input *input, struct lp_outcome_second *ret_seconds,
-                       size_t count);
+// Row i is the time from i * step_us on; what lies behind `count` steps is left out.
+void lp_outcome_series(const struct lp_outcome_input *input, int64_t step_us,
+                       struct lp_outcome_step *ret_steps, size_t count);
 
 // Sort ascending. spare: room for count values. Source: LSD radix sort, Knuth 5.2.5, a byte a
 // pass; passes in which all bytes are equal are left out.

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void figures_check(const struct lp_load_data *data)
 {
     struct lp_outcome outcome;
-    struct lp_outcome_second rows[5];
+    struct lp_outcome_step rows[5];
     int64_t *scratch = lp_heap_take(LP_OUTCOME_SCRATCH * (data->count + 1) * sizeof(*scratch));
     const struct lp_outcome_input input = {
         .samples = data->samples,
@@ -28,7 +28,7 @@ static void figures_check(const struct lp_load_data *data)
         .scratch = scratch,
     };
     lp_outcome_count(&input, &outcome);
-    lp_outcome_series(&input, rows, 5);
+    lp_outcome_series(&input, 1000000, rows, 5);
     lp_assert(outcome.good + outcome.failed == outcome.requests);
     lp_assert(outcome.good_seconds <= outcome.seconds && outcome.seconds <= outcome.requests);
     lp_assert(outcome.before.count + outcome.during.count + outcome.after.count == outcome.good);

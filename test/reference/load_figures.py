@@ -59,9 +59,9 @@ def gap(requests, end):
     return max(longest[0], 0), -longest[1] if longest[0] > 0 else 0
 
 
-def full_since(requests, effect, end):
-    """The first good reply since the effect from which on good replies keep up for one second."""
-    replies = sorted(row.answered for row in requests if row.is_good and row.answered >= effect)
+def full_since(requests, since, end):
+    """The first good reply since then from which on good replies keep up for one second."""
+    replies = sorted(row.answered for row in requests if row.is_good and row.answered >= since)
     for start in replies:
         if start + SECOND > end:
             return None
@@ -80,7 +80,7 @@ def fault_figures(requests, marks, end):
     if failed:
         since = max(since, min(failed))
     good = [row.answered for row in requests if row.is_good and row.due >= since]
-    full = full_since(requests, max(fault, effect), end)
+    full = full_since(requests, min(good), end) if good else None
     moments = {"to_effect_us": effect, "to_detect_us": detected, "to_repair_us": repaired,
                "to_first_failure_us": min(failed, default=None),
                "to_last_failure_us": max(failed, default=None),
@@ -115,12 +115,12 @@ def seconds_of(requests):
     return found
 
 
-def series(requests, count):
+def series(requests, step_us, count):
     found = []
-    for second in range(count):
-        due = [row for row in requests if row.due // SECOND == second]
+    for step in range(count):
+        due = [row for row in requests if row.due // step_us == step]
         replies = [row.latency for row in requests
-                   if row.is_good and row.answered // SECOND == second]
+                   if row.is_good and row.answered // step_us == step]
         found.append({"offered": len(due), "failed": sum(row.is_failed for row in due),
                       "good": len(replies), **spread(replies, ("p50", "p99", "max"))})
     return found
@@ -151,7 +151,10 @@ def figures(head, rows, is_whole, marks, said):
         "own_lateness": spread_counted([row.sent - row.due for row in requests
                                         if row.flags & 0x80 and row.sent >= 0]),
         **(fault_figures(requests, marks, end) if marks[0] >= 0 else no_fault_figures(requests)),
-        "series": series(requests, len(said["series"])), "plan": said["plan"],
+        "series": series(requests, SECOND, len(said["series"])), "plan": said["plan"],
+        "steps": said["steps"] and {
+            "step_us": said["steps"]["step_us"],
+            "rows": series(requests, said["steps"]["step_us"], len(said["steps"]["rows"]))},
     }
 
 
@@ -172,9 +175,10 @@ def main():
     for name in wrong:
         print(f"{name}: {said.get(name, '-')}, but the record says {wanted.get(name, '-')}")
     answers = max((row.answered for row in rows), default=0)
-    if sum(second["good"] for second in said["series"]) != wanted["good"]:
-        print(f"series: misses good replies; the last came at {answers} us")
-        wrong.append("series")
+    for name, found in (("series", said["series"]), ("steps", (said["steps"] or {}).get("rows"))):
+        if found is not None and sum(step["good"] for step in found) != wanted["good"]:
+            print(f"{name}: misses good replies; the last came at {answers} us")
+            wrong.append(name)
     print(f"{len(wanted)} figures of {len(rows)} rows")
     sys.exit(3 if wrong else 0)
 

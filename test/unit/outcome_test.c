@@ -254,9 +254,9 @@ static void the_course_is_told_by_seconds(void **state)
         sample_of(1500 * MS, LP_END_CLOSED, 0),      sample_of(500 * MS, LP_END_GOOD, 3 * MS),
         sample_of(2500 * MS, LP_END_GOOD, 700 * MS), // answered behind the last row
     };
-    struct lp_outcome_second rows[3];
+    struct lp_outcome_step rows[3];
     struct lp_outcome_input input = input_of(samples, 5, 3 * SECOND);
-    lp_outcome_series(&input, rows, 3);
+    lp_outcome_series(&input, SECOND, rows, 3);
     assert_int_equal(rows[0].offered, 3);
     assert_int_equal(rows[0].good, 2);
     assert_int_equal(rows[0].p50_us, 3 * MS);
@@ -269,6 +269,11 @@ static void the_course_is_told_by_seconds(void **state)
     assert_int_equal(rows[2].failed, 0);
     assert_int_equal(rows[2].good, 0);
     assert_int_equal(rows[2].max_us, -1);
+    lp_outcome_series(&input, 500 * MS, rows, 3);
+    assert_int_equal(rows[0].offered, 1);
+    assert_int_equal(rows[1].offered, 2);
+    assert_int_equal(rows[1].max_us, 3 * MS);
+    assert_int_equal(rows[2].max_us, 20 * MS);
 }
 
 static void the_order_of_samples_does_not_matter(void **state)
