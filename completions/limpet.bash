@@ -9,15 +9,19 @@ _limpet_verbs() {
     "${COMP_WORDS[0]}" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p'
 }
 
-# What runs, asked of the daemon of the root that is on the command line.
-_limpet_names() { # of: infra, service, node, app; several with commas
+_limpet_ask() { # VERB...: with the root that is on the command line
     local root=() i
     for ((i = 1; i < COMP_CWORD; i++)); do
         [[ ${COMP_WORDS[i]} == --root ]] || continue
         [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++)) # bash parts --root=DIR at its sign
         root=(--root "${COMP_WORDS[i + 1]}")
     done
-    timeout 2 "${COMP_WORDS[0]}" "${root[@]}" ps -o json 2>/dev/null | tr '{' '\n' | awk -v want="$1" '
+    timeout 2 "${COMP_WORDS[0]}" "${root[@]}" "$@"
+}
+
+# What runs, asked of the daemon.
+_limpet_names() { # of: infra, service, node, app; several with commas
+    _limpet_ask ps -o json 2>/dev/null | tr '{' '\n' | awk -v want="$1" '
         function value(key) {
             if (!match($0, "\"" key "\":\"[^\"]*\"")) return ""
             return substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 5)
@@ -108,6 +112,13 @@ _limpet() {
     experiment)
         if ((COMP_CWORD == at + 1)); then
             words='run list check show report'
+        elif [[ $prev != --* && ${COMP_WORDS[at + 1]} == @(show|report) ]]; then
+            words=$(_limpet_ask experiment list 2>/dev/null | awk 'NR > 1 { print $1 }')
+            mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur"; compgen -f -X '!*.json' -- "$cur"; compgen -d -- "$cur")
+            return
+        elif [[ $prev != --* && ${COMP_WORDS[at + 1]} == @(run|check) ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -X '!*.y*ml' -- "$cur"; compgen -f -X '!*.json' -- "$cur"; compgen -d -- "$cur")
+            return
         else
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         fi

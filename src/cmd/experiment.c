@@ -42,6 +42,8 @@ int lp_experiment_check(struct lp_cmd *cmd, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         struct lp_experiment experiment;
         int one = lp_experiment_file_read(cmd, argv[i], NULL, &experiment, NULL);
+        if (one == LP_EXIT_DONE)
+            one = lp_experiment_names_check(cmd, argv[i], &experiment);
         if (one != LP_EXIT_DONE)
             status = one;
         else if (!cmd->is_quiet && cmd->is_json)
@@ -133,8 +135,10 @@ static const char *result_find(struct lp_cmd *cmd, const char *text)
         return text;
     if (text && lp_path_exists(lp_arena_printf(cmd->arena, "%s/result.json", text)))
         return lp_arena_printf(cmd->arena, "%s/result.json", text);
-    if (text)
-        return lp_arena_printf(cmd->arena, "%s/%s/result.json", folder, text);
+    if (text) {
+        found = lp_arena_printf(cmd->arena, "%s/%s/result.json", folder, text);
+        return lp_path_exists(found) ? found : NULL;
+    }
     int count = scandir(folder, &entries, NULL, by_name);
     for (int i = 0; i < count; i++) {
         const char *path =
@@ -192,7 +196,13 @@ json_t *lp_experiment_result_read(struct lp_cmd *cmd, const char *text)
     const char *path = result_find(cmd, text);
     if (path)
         return result_read(cmd, path);
-    lp_err_set(&cmd->err, LP_ENOTFOUND, "no experiment was run yet");
+    if (text)
+        lp_err_set(&cmd->err, LP_ENOTFOUND,
+                   "there is no experiment '%s' in %s; `limpet experiment list` has those that are "
+                   "kept",
+                   text, lp_experiment_folder(cmd));
+    else
+        lp_err_set(&cmd->err, LP_ENOTFOUND, "no experiment was run yet");
     return NULL;
 }
 

@@ -8,15 +8,11 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/experiment_report.h"
 #include "model/parse_mistake.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/own.h"
-#include "base/spelling.h"
 #include "base/str.h"
-
-enum { FIGURES_MAX = 64 };
 
 // "NAME=VALUE" in place of one of the same name, or behind all.
 static void setting_put(const char **all, size_t *count, const char *setting)
@@ -77,27 +73,6 @@ LP_MUST_CHECK static int settings_check(struct lp_cmd *cmd)
     return 0;
 }
 
-// A figure that is to stand beside one of others is one that the report has.
-static int figures_check(const struct lp_experiment *experiment, const char *path)
-{
-    const char *names[FIGURES_MAX];
-    size_t count = 0;
-    for (; count < lp_report_figure_count && count < FIGURES_MAX; count++)
-        names[count] = lp_report_figures[count].name;
-    for (size_t i = 0; i < experiment->reference_count; i++) {
-        const char *figure = experiment->references[i].figure;
-        if (!figure || lp_report_figure_find(figure))
-            continue;
-        const char *nearest = lp_spelling_nearest(figure, names, count);
-        fprintf(stderr, "%s: reference '%s': there is no figure '%s'; %s%s%s\n", path,
-                experiment->references[i].what, figure,
-                nearest ? "did you mean '" : "docs/experiment-report.md names them",
-                nearest ? nearest : "", nearest ? "'?" : "");
-        return LP_EXIT_USAGE;
-    }
-    return LP_EXIT_DONE;
-}
-
 int lp_experiment_file_read(struct lp_cmd *cmd, const char *path, const struct lp_pairs *above,
                             struct lp_experiment *ret_experiment, const char **ret_sha256)
 {
@@ -125,7 +100,7 @@ int lp_experiment_file_read(struct lp_cmd *cmd, const char *path, const struct l
     if (lp_experiment_parse(&input, cmd->arena, mistakes, ret_experiment, &cmd->err) == 0) {
         if (ret_experiment->has_controls && !cmd->is_quiet)
             fprintf(stderr, "%s: its controls are not run: they are Python\n", path);
-        return figures_check(ret_experiment, path);
+        return LP_EXIT_DONE;
     }
     for (size_t i = 0; i < mistakes->count; i++) {
         const struct lp_mistake *mistake = &mistakes->items[i];

@@ -312,6 +312,8 @@ int lp_experiment_run(struct lp_cmd *cmd, int argc, char **argv)
     (void)argc;
     int status = lp_experiment_file_read(cmd, argv[1], NULL, &series.experiment, &series.sha256);
     if (status == LP_EXIT_DONE)
+        status = lp_experiment_names_check(cmd, argv[1], &series.experiment);
+    if (status == LP_EXIT_DONE)
         status = options_take(&series);
     if (status != LP_EXIT_DONE)
         return status;

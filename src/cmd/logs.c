@@ -32,7 +32,8 @@ static const char usage[] =
     "Show what applications wrote; of all nodes when none is named.\n"
     "  -f, --follow        go on as more is written\n"
     "  -n, --tail LINES    only the last LINES of each application\n"
-    "      --since WHEN    only what was written since: 90s, 10m, 2h, 1d, or 2026-01-31T12:00:00\n"
+    "      --since WHEN    only what was written since: 90s, 10m, 2h, 1d, 2026-01-31T12:00:00,\n"
+    "                      @1769860800.5 (seconds since 1970)\n"
     "  -t, --timestamps    begin each line with the time it was written\n"
     "      --no-prefix     leave out the name of the node\n"
     "      --infra NAME    of this infrastructure; names may be INFRA/NODE too\n";
@@ -238,7 +239,8 @@ static int follow(struct view *view, struct lp_err *err)
     return 0;
 }
 
-// "90s", "10m", "2h", "1d": that long ago; else a local time. -1: neither.
+// "90s", "10m", "2h", "1d": that long ago; "@1700000000.5": seconds since 1970; else a local time.
+// -1: none of them.
 static int64_t since_parse(const char *text)
 {
     static const struct {
@@ -247,6 +249,10 @@ static int64_t since_parse(const char *text)
     } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
     int64_t now_s = (int64_t)time(NULL);
     char *end = NULL;
+    if (text[0] == '@' && text[1] >= '0' && text[1] <= '9') {
+        double since_s = strtod(text + 1, &end);
+        return *end == '\0' && since_s < 1e12 ? (int64_t)(since_s * 1000) : -1;
+    }
     long number = strtol(text, &end, 10);
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
         if (end != text && *end == units[i].unit && end[1] == '\0' && number >= 0)

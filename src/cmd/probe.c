@@ -284,11 +284,10 @@ LP_MUST_CHECK static int log_probe(struct lp_probe *probe, const struct lp_exper
 {
     struct lp_cmd *cmd = probe->cmd;
     LP_OWNS_STR struct lp_str output = {0};
-    struct timespec now;
     int status = 0;
-    clock_gettime(CLOCK_REALTIME, &now);
-    int64_t age_s = now.tv_sec - probe->since_ms / 1000 + 1;
-    const char *since = lp_arena_printf(cmd->arena, "%llds", (long long)age_s);
+    const char *since =
+        lp_arena_printf(cmd->arena, "@%lld.%03d", (long long)(probe->since_ms / 1000),
+                        (int)(probe->since_ms % 1000));
     const char *const argv[] = {
         cmd->program, "--root", cmd->root,     "logs",      "--infra", cmd->infra ? cmd->infra : "",
         "--since",    since,    "--no-prefix", check->node, NULL};

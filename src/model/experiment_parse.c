@@ -354,7 +354,10 @@ static void whole_check(struct lp_reader *reader, const struct lp_yaml_node *roo
                       "either 'infrastructure' or 'compare', which names several");
     if (experiment->reference_count)
         lp_experiment_references_check(reader, lp_yaml_find(root, "reference"), experiment);
-    if (!lp_yaml_find(root, "steady_state") && lp_yaml_find(root, "stages"))
+    const struct lp_yaml_node *steady = lp_yaml_find(root, "steady_state");
+    if (steady && steady->kind == LP_YAML_SEQUENCE && !steady->count)
+        lp_mistake_at(reader, steady, "at least one check: what is to hold before and after");
+    if (!steady && lp_yaml_find(root, "stages"))
         lp_mistake_at(reader, root,
                       "'steady_state' is missing: checks that must hold before anything is broken");
 }
