@@ -52,6 +52,8 @@ void lp_people_init(struct lp_world *world)
         wish->service_count = most ? pick(&people->rng, 1, most) : 1;
         for (uint32_t s = 0; s < wish->service_count; s++)
             service_invent(&people->rng, &wish->services[s], (int)s);
+        if (world->config.fault_kind)
+            wish->services[0].has_volume = true; // so that any fault can be had
         for (uint32_t n = wish->service_count; n < left; n++)
             wish->services[lp_rng_below(&people->rng, wish->service_count)].described++;
     }
@@ -314,6 +316,47 @@ static void break_it(struct lp_world *world, const struct lp_wish *wish, const c
     int result = lp_request_fault(world->engine, &ask, &answer, &err);
     snprintf(what, sizeof(what), "break %s/%s %s", wish->name, target, ask.fault);
     refusal_judge(world, what, result, &err);
+}
+
+void lp_people_break(struct lp_world *world, enum lp_fault_kind kind)
+{
+    static struct lp_pair needed[] = {{"delay", "1ms"},
+                                      {"rate", "1mbit"},
+                                      {"command", "break"},
+                                      {"undo", "mend"},
+                                      {"jump", "-1h"}};
+    const struct lp_fault_about *about = lp_fault_about(kind);
+    const struct lp_wish *wish = &world->people.wishes[0];
+    const char *service = wish->services[0].name;
+    bool has_time = !about->is_instant || about->may_hold;
+    char target[40];
+    struct lp_pair given[sizeof(needed) / sizeof(needed[0])];
+    struct lp_fault_ask ask = {.infra = wish->name,
+                               .target = target,
+                               .fault = lp_fault_words[kind],
+                               .duration = has_time ? "2s" : NULL,
+                               .options = {.items = given}};
+    struct lp_err err = {0};
+    LP_OWNS_STR struct lp_str takes = {0};
+    LP_OWNS_STR struct lp_str answer = {0};
+    bool has_two = wish->services[0].has_second_app;
+    snprintf(target, sizeof(target), "%s-1%s%s", service,
+             about->place == LP_FAULT_OF_APP ? "/" : "",
+             about->place != LP_FAULT_OF_APP ? ""
+             : has_two                       ? "first"
+                                             : service);
+    lp_str_add_char(&takes, ' ');
+    lp_fault_options(kind, &takes);
+    lp_str_add_char(&takes, ' ');
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        char word[32];
+        snprintf(word, sizeof(word), " %s ", needed[i].key);
+        if (strstr(lp_str_text(&takes), word))
+            given[ask.options.count++] = needed[i];
+    }
+    if (world->engine)
+        refusal_judge(world, "break for a sweep",
+                      lp_request_fault(world->engine, &ask, &answer, &err), &err);
 }
 
 // Heal what was broken, or pull the lever that stops all of it for a moment.

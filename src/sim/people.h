@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "model/fault.h"
 
 struct lp_str;
 struct lp_world;
@@ -40,7 +41,9 @@ struct lp_people {
 void lp_people_init(struct lp_world *world);
 void lp_people_ask(struct lp_world *world);        // something, by chance
 void lp_people_change_all(struct lp_world *world); // each kind of change once: for sweeps
-void lp_people_up(struct lp_world *world);         // whatever is down
-void lp_people_down(struct lp_world *world);       // all of it
-void lp_people_retry(struct lp_world *world);      // restart what gave up
+// One fault of this kind for two seconds, or one that is over at once: for sweeps.
+void lp_people_break(struct lp_world *world, enum lp_fault_kind kind);
+void lp_people_up(struct lp_world *world);    // whatever is down
+void lp_people_down(struct lp_world *world);  // all of it
+void lp_people_retry(struct lp_world *world); // restart what gave up
 void lp_wish_print(const struct lp_wish *wish, struct lp_str *ret_yaml);

@@ -167,8 +167,11 @@ static void round_run(struct lp_world *world)
     if (most_ms > 1000 && !world->config.crash_at_write)
         trouble(world, world->now_ms + lp_world_between(world, 1000, most_ms));
     settle(world, true);
-    if (world->config.crash_at_write) {
-        lp_people_change_all(world); // when the daemon is down just then, nothing changes
+    if (world->config.crash_at_write) { // when the daemon is down just then, nothing changes
+        if (world->config.fault_kind)
+            lp_people_break(world, (enum lp_fault_kind)world->config.fault_kind);
+        else
+            lp_people_change_all(world);
         if (world->is_dying)
             daemon_gone(world);
         settle(world, true);

@@ -17,6 +17,8 @@ struct lp_sim_config {
     // it; no other crash happens then. 0: crashes come by chance.
     uint64_t crash_at_write;
     bool is_crash_after;
+    uint32_t fault_kind; // in such a world, what is aimed at a node once all is up; 0: none, but
+                         // each kind of change is asked for
 };
 
 struct lp_sim_report {

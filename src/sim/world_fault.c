@@ -109,7 +109,8 @@ static void inject(struct lp_world *world, const struct lp_order *order)
                                          .incarnation = action->incarnation,
                                          .run = action->run};
     }
-    if (fault && spec->kind == LP_FAULT_EXEC && !world->is_calm && lp_world_chance(world, 300)) {
+    bool is_by_chance = !world->is_calm && !world->config.crash_at_write;
+    if (fault && spec->kind == LP_FAULT_EXEC && is_by_chance && lp_world_chance(world, 300)) {
         half_done(world, action, fault);
         return;
     }
