@@ -200,7 +200,7 @@ static void inode_free(struct lp_layer_inodes *inodes, struct lp_layer_inode *in
 
 void lp_layer_inode_forget(struct lp_layer *layer, struct lp_layer_inode *inode, uint64_t count)
 {
-    struct stat facts;
+    struct stat facts = {0};
     inode->lookups -= count < inode->lookups ? count : inode->lookups;
     if (inode == &layer->inodes.root || inode->lookups > 0)
         return;

@@ -24,7 +24,8 @@ LP_MUST_CHECK static int choice_fail(const struct lp_service *service, const cha
         if (is_meant(&service->mounts[i], NULL))
             lp_str_printf(&list, "%s%s", list.bytes ? ", " : "", service->mounts[i].target);
     if (list.bytes == 0)
-        return lp_err_set(err, LP_EINPUT, "%s has no volume whose disk could fail", service->name);
+        return lp_err_set(err, LP_ENOTFOUND, "%s has no volume whose disk could fail",
+                          service->name);
     if (wanted)
         return lp_err_set(err, LP_ENOTFOUND, "%s has no volume '%s'; it has: %s", service->name,
                           wanted, lp_str_text(&list));

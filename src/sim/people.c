@@ -292,7 +292,9 @@ static void restart(struct lp_world *world, const struct lp_wish *wish, const ch
 // Break something on purpose, mostly for a while.
 static void break_it(struct lp_world *world, const struct lp_wish *wish, const char *target)
 {
-    static const char *const of_node[] = {"crash", "pause", "cut", "crash", "exec", "clock"};
+    // Those of a disk are refused where there is no volume.
+    static const char *const of_node[] = {"crash", "pause", "cut",       "crash",
+                                          "exec",  "clock", "read-only", "lose-writes"};
     static struct lp_pair exec[] = {{"command", "break"}, {"undo", "mend"}},
                           clock[] = {{"jump", "-1h"}};
     static const char *const of_app[] = {"kill", "kill", "hang"};
@@ -304,7 +306,7 @@ static void break_it(struct lp_world *world, const struct lp_wish *wish, const c
     struct lp_fault_ask ask = {.infra = wish->name,
                                .target = target,
                                .fault = is_app ? of_app[lp_rng_below(rng, 3)]
-                                               : of_node[lp_rng_below(rng, 6)]};
+                                               : of_node[lp_rng_below(rng, 8)]};
     snprintf(duration, sizeof(duration), "%us", pick(rng, 1, 90));
     bool is_held = strcmp(ask.fault, "crash") != 0 || lp_rng_chance(rng, 500);
     if (strcmp(ask.fault, "kill") != 0 && is_held)

@@ -48,7 +48,7 @@ static void effect_begin(struct lp_world *world, const struct lp_action *action,
         lp_world_life_end(world, action->node, 256 + 9, false);
         lp_world_tell_life(world, action->node);
         break;
-    default: // of the network, of the clock, a command's: the controller cannot notice
+    default: // of the network, of a disk, of the clock, a command's: the controller cannot notice
         break;
     }
 }

@@ -15,14 +15,15 @@ static int asked(const struct lp_state *state, char **rest, struct lp_event *eve
                  struct lp_err *err)
 {
     const char *word = strtok_r(NULL, " ", rest), *time = strtok_r(NULL, " ", rest);
-    struct lp_pair given[3][2] = {{{"delay", "1ms"}},
+    struct lp_pair given[4][2] = {{{"delay", "1ms"}},
+                                  {{"delay", "1ms"}},
                                   {{"command", "true"}, {"undo", "true"}},
                                   {{"jump", "1h"}, {"drift", "100ppm"}}};
-    static const char *const with_options[] = {"delay", "exec", "clock"};
+    static const char *const with_options[] = {"delay", "disk-slow", "exec", "clock"};
     struct lp_pairs options = {0};
-    for (size_t i = 0; word && i < 3; i++)
+    for (size_t i = 0; word && i < 4; i++)
         if (strcmp(word, with_options[i]) == 0)
-            options = (struct lp_pairs){given[i], i == 0 ? 1 : 2};
+            options = (struct lp_pairs){given[i], i < 2 ? 1 : 2};
     const char *duration = time && strncmp(time, "for=", 4) == 0 ? time + 4 : NULL;
     event->service = lp_state_node(state, event->node)->service;
     event->infra = lp_state_node(state, event->node)->infra;
