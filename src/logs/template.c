@@ -112,9 +112,14 @@ static inline bool is_among(const char *words, const char *at, size_t bytes)
     return false;
 }
 
+// Of three letters, the first of which is one of those in `begins`.
 static inline bool is_date_word(const char *at)
 {
-    return is_among("MonTueWedThuFriSatSunJanFebMarAprMayJunJulAugSepOctNovDec", at, 3);
+    static const char *const rests[] = {
+        ['A' - 'A'] = "prug",   ['D' - 'A'] = "ec", ['F' - 'A'] = "rieb", ['J' - 'A'] = "anunul",
+        ['M' - 'A'] = "onaray", ['N' - 'A'] = "ov", ['O' - 'A'] = "ct",   ['S' - 'A'] = "atunep",
+        ['T' - 'A'] = "uehu",   ['W' - 'A'] = "ed"};
+    return is_among(rests[*at - 'A'], at + 1, 2);
 }
 
 static bool is_end(char c)
@@ -219,13 +224,14 @@ static inline uint64_t below(size_t at)
     return (UINT64_C(1) << at) - 1;
 }
 
-// Bytes of the key with its '=', of the token in [start, end); 0: it has none.
-static inline size_t key_of(const struct lp_log_bits *bits, size_t start, size_t end)
+// Bytes of the key with its '=', of the token whose first byte is at `start`, and has the bits
+// `token`; 0: it has none.
+static inline size_t key_of(const struct lp_log_bits *bits, size_t start, uint64_t token)
 {
-    uint64_t equal = bits->equal & below(end) & ~below(start);
-    size_t at = equal ? (size_t)__builtin_ctzll(equal) : start;
-    bool has_digit = bits->digit & below(at) & ~below(start);
-    return at == start || has_digit ? 0 : at + 1 - start;
+    uint64_t equal = bits->equal & token;
+    uint64_t key = (equal & -equal) - 1; // with all that is before the token
+    bool has_key = !(equal >> start & 1) && !(bits->digit & token & key);
+    return has_key ? (size_t)__builtin_ctzll(equal) + 1 - start : 0;
 }
 
 // Tokens: the bytes of all whole tokens, as bits; behind each of them is a clear bit.
@@ -233,23 +239,22 @@ static inline void window_hash(struct hashing *hashing, const char *at,
                                const struct lp_log_bits *bits, uint64_t tokens)
 {
     // What is added to a token's bits carries over its end: there, a bit tells of it.
-    uint64_t ends = ~tokens & tokens << 1;
+    uint64_t starts = tokens & ~(tokens << 1), ends = ~tokens & tokens << 1;
     uint64_t stars = (tokens + (bits->digit & tokens)) & ends;
     uint64_t equals = (tokens + (bits->equal & tokens)) & ends;
     for (uint64_t left = (ends & ~stars) | equals; left; left &= left - 1) {
-        size_t end = (size_t)__builtin_ctzll(left);
-        uint64_t before = ~tokens & below(end);
-        size_t start = before ? 64 - (size_t)__builtin_clzll(before) : 0;
-        size_t bytes = end - start, key = 0;
-        if (equals >> end & 1) {
-            key = key_of(bits, start, end);
-            if (!key && stars >> end & 1)
+        uint64_t end = left & -left, before = end - 1;
+        size_t start = 63 - (size_t)__builtin_clzll(starts & before);
+        size_t bytes = (size_t)__builtin_ctzll(left) - start, key = 0;
+        if (equals & end) {
+            key = key_of(bits, start, before & ~below(start));
+            if (!key && stars & end)
                 continue;
             bytes = key ? key : bytes;
-            stars &= ~(UINT64_C(1) << end);
+            stars &= ~end;
         }
-        hashing->was_star |= (stars & below(end)) != 0;
-        stars &= ~below(end);
+        hashing->was_star |= (stars & before) != 0;
+        stars &= ~before;
         token_add(hashing, at + start, bytes, key > 0);
     }
     hashing->was_star |= stars != 0;
