@@ -277,20 +277,20 @@ static bool is_ours(const struct lp_run *run, const char *subject)
 static void event_take(struct lp_run *run, const json_t *event)
 {
     const char *kind = lp_json_text(event, "kind"), *sentence = lp_json_text(event, "sentence");
-    bool is_fault = strncmp(kind, "fault-", 6) == 0;
-    if (strcmp(lp_json_text(event, "record"), "event") != 0)
-        return;
+    bool is_event = strcmp(lp_json_text(event, "record"), "event") == 0;
+    bool is_fault = is_event && strncmp(kind, "fault-", 6) == 0;
     if (is_fault)
         fault_event_take(run, event, kind);
     if (!sentence[0] || !(is_fault || is_ours(run, lp_json_text(event, "subject"))) ||
         json_array_size(run->events) >= EVENTS_MAX)
         return;
-    json_t *kept = json_pack(
-        "{s:O, s:O, s:O, s:O, s:O}", "seq", json_object_get(event, "seq"), "at",
-        json_object_get(event, "at"), "kind", json_object_get(event, "kind"), "subject",
-        json_object_get(event, "subject"), "sentence", json_object_get(event, "sentence"));
+    json_t *kept =
+        json_pack("{s:O, s:O, s:O, s:O, s:O, s:O}", "seq", json_object_get(event, "seq"), "at",
+                  json_object_get(event, "at"), "record", json_object_get(event, "record"), "kind",
+                  json_object_get(event, "kind"), "subject", json_object_get(event, "subject"),
+                  "sentence", json_object_get(event, "sentence"));
     const json_t *is_ok = json_object_get(json_object_get(event, "body"), "is_ok");
-    if (strcmp(kind, "reading") == 0)
+    if (is_event && strcmp(kind, "reading") == 0)
         json_object_set_new(kept, "ok", json_boolean(json_is_true(is_ok)));
     json_array_append_new(run->events, kept);
 }

@@ -41,6 +41,8 @@ void lp_report_print(struct lp_cmd *cmd, const json_t *report);
 // Append the page: one HTML file that needs nothing else. All text of the results is escaped.
 void lp_report_page(const json_t *results, const json_t *report, struct lp_str *out);
 
+// What the status of a guard means: a guard that passed has ended the run.
+const char *lp_report_guard_word(const char *status);
 // Append text for HTML, inside an element or a quoted attribute. Control characters, and what is
 // not UTF-8, become U+FFFD.
 void lp_html_add(struct lp_str *out, const char *text);

@@ -18,11 +18,17 @@ def run(number):
                "writes": {"acknowledged_then_lost": 0}, "before": spread, "during": spread,
                "after": spread, "to_detect_us": 5000, "to_repair_us": 20000, "to_full_us": None,
                "series": series}
+    outcome["end_us"] = 10000000
+    outcome["steps"] = {"step_us": 500000, "rows": [{**series[i // 2], "offered": 50, "good":
+        series[i // 2]["good"] // 2, "failed": series[i // 2]["failed"] // 2} for i in range(20)]}
     return {"run": number, "variant": 0, "status": "passed", "reasons": [], "started": 1000,
             "ended": 12000, "stages": [{"kind": "break", "name": title, "started": 2000,
             "ended": 3000, "status": "passed", "steps": [], "checks": [{"name": title,
-            "started": 2100, "ended": 2900, "status": "failed", "text": title}]}], "guards": [],
-            "faults": [], "events": [{"at": 2500, "sentence": title}], "marks": {"fault": fault},
+            "started": 2100, "ended": 2900, "status": "failed", "text": title}]}], "guards": [{"name": title,
+            "started": 1100, "ended": 2900, "status": "passed", "text": title}], "faults": [{"target":
+            title, "says": title, "asked": 2000, "healed": 2500, "status": title}],
+            "events": [{"at": 2500, "record": "event", "sentence": title},
+            {"at": 2600, "record": "action", "sentence": "Limpet starts it, because " + title}], "marks": {"fault": fault},
             "load": {"marks": {"fault_us": 3000000 if fault else None, "repaired_us":
             3020000 if fault else None}, "outcome": outcome}}
 print(json.dumps({"format": "limpet-experiment", "version": 1, "id": "x", "status": "passed",
@@ -60,6 +66,10 @@ browser=$(command -v chromium)
 if [ -z "$browser" ]; then
     echo "ok $((++tests)) - the page in a browser # SKIP chromium is not installed"
 else
+    like "$page" '<title>3.00 s to 3.50 s: 50 offered, 45 good, 5 failed; p50 1.00 ms, p99 4.00 ms</title>' \
+        "the plots have the steps that are shorter than a second"
+    like "$page" 'class="word failed">struck<' "a guard that struck is not called passed"
+    like "$page" '<tr class="deed">.*Limpet starts it, because &lt;script&gt;' "what Limpet did, and why"
     dom=$(timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" \
         --dump-dom "file://$work/page.html" 2>/dev/null)
     is "$(grep -o '<svg ' <<<"$dom" | wc -l)" 18 "Chromium: throughput, latency and time line of six runs"
