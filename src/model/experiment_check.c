@@ -224,6 +224,8 @@ static void target_read(struct lp_reader *reader, struct lp_yaml_node *node, voi
         lp_parse_argv(reader, node, &check->argv);
         return;
     }
+    if (check->kind == LP_EXPERIMENT_TCP && node->kind == LP_YAML_MAPPING)
+        return; // its keys are read as those beside it are
     text = lp_parse_text(reader, node);
     if (check->kind == LP_EXPERIMENT_NODE || check->kind == LP_EXPERIMENT_LOG)
         check->node = text;
@@ -378,10 +380,12 @@ void lp_experiment_check_take(struct lp_reader *reader, struct lp_yaml_node *nod
     const struct lp_schema schema = {"a check", keys, count, NULL, 0};
     size_t told = reader->sink.told;
     lp_schema_read(reader, &schema, node, ret_check);
-    // http: {url: ..., status: ...} is the same as its keys beside it.
+    // http: {url: ..., status: ...} and tcp: {node: ...} are the same as their keys beside it.
     struct lp_yaml_node *inner = lp_yaml_find(node, lp_experiment_check_words[kind]);
-    if (inner->kind == LP_YAML_MAPPING && kind == LP_EXPERIMENT_HTTP) {
-        const struct lp_schema inside = {"http", keys + 1, count - 1, NULL, 0};
+    if (inner->kind == LP_YAML_MAPPING &&
+        (kind == LP_EXPERIMENT_HTTP || kind == LP_EXPERIMENT_TCP)) {
+        const struct lp_schema inside = {lp_experiment_check_words[kind], keys + 1, count - 1, NULL,
+                                         0};
         lp_schema_read(reader, &inside, inner, ret_check);
     }
     if (reader->sink.told == told)

@@ -90,57 +90,6 @@ ok $? "a runner that is killed: its faults end by their own bound"
 is "$(pgrep -fc "$work/killed.yaml")" 0 "and its processes with it"
 lp down shop >/dev/null
 
-web=$(free_port)
-cat >"$work/web.py" <<'P'
-import http.server, json, sys
-class Web(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = {"/metrics": '# TYPE jobs gauge\njobs{queue="a"} 2\njobs{queue="b"} 3\njobs_total 9\n',
-                "/json": json.dumps({"list": [{"name": "x", "ok": True}]})}.get(self.path)
-        if self.path.startswith("/api/v1/query?query=sum%28up%29"):
-            body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": [
-                {"metric": {}, "value": [1, "4"]}]}})
-        self.send_response(200 if body else 404)
-        self.end_headers()
-        self.wfile.write((body or "").encode())
-    def log_message(self, *words):
-        pass
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Web).serve_forever()
-P
-python3 "$work/web.py" "$web" &
-server=$!
-within 10 curl -sf "http://127.0.0.1:$web/json"
-cat >"$work/checks.yaml" <<Y
-title: checks of what is not an infrastructure
-steady_state: {for: 1ms, checks: [{http: "http://127.0.0.1:$web/json", status: 2xx}]}
-stages:
-  - break: []
-    checks:
-      - {http: "http://127.0.0.1:$web/json", json: {path: "list[0].ok", equals: true}, latency: 4s}
-      - {http: "http://127.0.0.1:$web/json", json: {path: "list[0].name", equals: y}, expect: fail}
-      - {http: "http://127.0.0.1:$web/nothing", expect: fail}
-      - {http: "http://127.0.0.1:$web/nothing", status: 404}
-      - {metric: jobs, url: "http://127.0.0.1:$web/metrics", equals: 5}
-      - {metric: jobs_total, url: "http://127.0.0.1:$web/metrics", most: 8, expect: fail}
-      - {promql: sum(up), url: "http://127.0.0.1:$web/", least: 4}
-      - {promql: nothing, url: "http://127.0.0.1:$web/", least: 0, expect: fail}
-      - {exec: [sh, -c, "echo out; exit 3"], exit: 3, regex: "^o"}
-      - {ping: 127.0.0.1}
-      - {tcp: 127.0.0.1, port: $web, for: 300ms, every: 50ms}
-Y
-try "$work/checks.yaml"; is $? 0 "json paths, latency, metrics, queries, commands"
-is "$(result '[.runs[0].stages[] | select(.kind == "break") | .checks[] | .status] | unique | join(" ")')" passed "all as expected"
-kill $server; wait $server 2>/dev/null
-
-cat >"$work/ask.yaml" <<'Y'
-title: a person looks
-steady_state: [{ping: 127.0.0.1, for: 1ms}]
-stages: [{break: [{ask: Is it well?}]}]
-Y
-echo y | lp experiment run "$work/ask.yaml" --interactive --out "$work/ask" >/dev/null 2>&1; is $? 0 "a person who is asked says yes"
-echo no | lp experiment run "$work/ask.yaml" --interactive --out "$work/ask" >/dev/null 2>&1
-is "$?$(jq -r .status "$work/ask/result.json")" "1failed" "or no"
-
 is "$(lp experiment list -o json | jq length)" 0 "with --out nothing is kept under the root"
 try "$experiments/storage-replicas.yaml" --set NAME=other --set "PORT=$(free_port)"; is "$?$(result '.variants[0].infrastructure')" "0other" "--set reaches the descriptor"
 like "$(lp experiment show "$work/out")" 'One storage replica down, then both: passed' "show tells it again"

@@ -65,6 +65,8 @@ static const struct {
     {CHECK "{http: {service: a}, status: 99}", 6, 34, "is not a status"},
     {CHECK "{http: {service: a, regex: '['}}", 6, 32, "["},
     {CHECK "{tcp: 127.0.0.1}", 6, 5, "a 'port'"},
+    {CHECK "{tcp: {node: a}}", 6, 5, "a 'port'"},
+    {CHECK "{tcp: {nod: a, port: 1}}", 6, 12, "did you mean 'node'"},
     {CHECK "{log: a}", 6, 5, "'contains' or 'regex'"},
     {CHECK "{metric: healthy, service: a}", 6, 5, "'least', 'most' or 'equals'"},
     {CHECK "{promql: up, least: 1}", 6, 5, "'url' of the Prometheus"},
