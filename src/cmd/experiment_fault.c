@@ -88,6 +88,12 @@ void lp_run_break(struct lp_run *run, uint32_t index)
     json_t *answer = NULL, *name;
     size_t i;
     struct lp_err err;
+    // Before the order, not after it has failed: an order that nobody answered may stand already.
+    if (lp_daemon_ensure(run->cmd, run->client) < 0) {
+        lp_str_add(&row->text, run->cmd->err.text);
+        lp_run_step_end(run, index, false);
+        return;
+    }
     int64_t asked_ms = lp_run_now_ms();
     struct lp_call_spec spec = {"POST", "/v1/faults", request_make(run, row, index)};
     bool ends_daemon = strcmp(row->step->fault, "daemon-kill") == 0;
@@ -133,6 +139,9 @@ static void one_heal(struct lp_run *run, struct lp_run_step *row, json_t *fault)
     struct lp_call_spec spec = {"POST", "/v1/faults/heal", lp_json_print(run->cmd, body)};
     json_decref(body);
     int code = lp_client_call(run->client, &spec, NULL, &err);
+    if (code < 0 && lp_client_is_absent(run->client) &&
+        lp_daemon_ensure(run->cmd, run->client) == 0)
+        code = lp_client_call(run->client, &spec, NULL, &err);
     if (code == LP_ENOTFOUND) // gone meanwhile: nothing is left to heal
         json_object_set_new(fault, "status", json_string("healed"));
     else if (code < 0)
