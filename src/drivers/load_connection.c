@@ -10,7 +10,10 @@
 #include "base/arena.h"
 #include "drivers/load_parts.h"
 
-enum { READ_BYTES = 65536 };
+enum {
+    READ_BYTES = 65536,
+    READS_AT_A_TIME = 16, // arrivals are looked at in between, however quick a huge reply is
+};
 
 static struct lp_load_connection *connection_of(struct lp_load_run *run, int32_t at)
 {
@@ -37,6 +40,12 @@ static void connection_close(struct lp_load_run *run, int32_t at)
     run->free_list = at;
 }
 
+static struct epoll_event event_of(const struct lp_load_connection *connection, int32_t at)
+{
+    return (struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                .data.u64 = ((uint64_t)connection->life << 32) | (uint32_t)at};
+}
+
 // Begin to connect; what goes wrong at once is told by lp_load_connection_send.
 static int32_t connection_open(struct lp_load_run *run, size_t endpoint)
 {
@@ -52,8 +61,7 @@ static int32_t connection_open(struct lp_load_run *run, size_t endpoint)
     connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (connection->fd < 0)
         return at;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                .data.u64 = ((uint64_t)connection->life << 32) | (uint32_t)at};
+    struct epoll_event event = event_of(connection, at);
     const struct sockaddr *address = (const struct sockaddr *)&run->endpoints[endpoint].address;
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     bool is_begun =
@@ -137,12 +145,20 @@ static void reply_judge(struct lp_load_run *run, int32_t at)
         lp_load_judge(&connection->form->judge, id, &connection->reply, &connection->body));
 }
 
+// There is more to read, later: the event comes again.
+static void in_postpone(const struct lp_load_run *run, int32_t at)
+{
+    const struct lp_load_connection *connection = &run->connections[at];
+    struct epoll_event event = event_of(connection, at);
+    (void)epoll_ctl(run->epoll_fd, EPOLL_CTL_MOD, connection->fd, &event);
+}
+
 // Take what has arrived for the request under way.
 static void in_read(struct lp_load_run *run, int32_t at)
 {
     static char bytes[READ_BYTES];
     struct lp_load_connection *connection = connection_of(run, at);
-    for (;;) {
+    for (int reads = 0; reads < READS_AT_A_TIME; reads++) {
         ssize_t count = recv(connection->fd, bytes, sizeof(bytes), 0);
         if (count < 0 && errno == EINTR)
             continue;
@@ -165,6 +181,7 @@ static void in_read(struct lp_load_run *run, int32_t at)
             continue;
         return;
     }
+    in_postpone(run, at);
 }
 
 static void out_begin(struct lp_load_run *run, int32_t at)

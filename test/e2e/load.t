@@ -39,6 +39,36 @@ lp load "$url/ok" --rate 50 --for 100ms --expect-body nix -q 2>/dev/null; is $? 
 lp load "$url/bad" --rate 50 --for 100ms --expect-status 5xx -q; is $? 0 "a status that is"
 out=$(lp load "$url/silent" --rate 50 --for 200ms --timeout 3s --outstanding 4 2>&1)
 like "$out" 'failed +6 not-sent, 4 timeout' "what cannot be sent has failed"
+out=$(lp load "$url/half" --rate 20 --for 200ms 2>&1)
+like "$out" 'failed +4 closed' "half a reply is none"
+out=$(lp load "$url/slow" --rate 20 --for 200ms --timeout 300ms 2>&1)
+like "$out" 'failed +4 timeout' "a reply that comes by drops is too late as a whole"
+out=$(lp load "$url/slow" --rate 20 --for 200ms --delayed-after 900ms)
+like "$out" '4 good, 0 failed, 4 of the good later than 900' "with time enough it is good, and delayed"
+lp load "$url/huge" "$url/ok" --rate 20 --for 200ms --timeout 1m -q; is $? 0 "huge replies"
+lp load "$url/ok" --method HEAD --rate 50 --for 100ms -q; is $? 0 "HEAD: a length, and no body"
+lp load "$url/items/{{id}}" --method PUT --data 'x{{id}}' --read '/items/{{id}}' --read-body 'x{{id}}' --rate 50 --for 100ms -q
+is $? 0 "PUT"
+lp load "$url/items/none" --method DELETE --expect-status 404 --rate 50 --for 100ms -q; is $? 0 "DELETE"
+
+# A server that stands still for a second: whoever waits for it before sending the next would meet it
+# once. Of 200 requests a second, 100 come later than 500 ms.
+lp load "$url/ok" --rate 200 --for 3s --delayed-after 500ms -o json --out "$work/stall.load" >"$work/stall" &
+stall=$!
+within 5 sh -c "[ \$(wc -c <'$work/stall.load') -gt 3000 ]"
+kill -STOP $server; sleep 1; kill -CONT $server
+wait $stall
+is "$(jq -c '[.requests, .good, .delayed > 80, .latency.p99_us > 800000, .longest_gap_us > 900000]' "$work/stall")" \
+    '[600,600,true,true,true]' "a second in which the server stood still is in the latencies"
+
+mkdir "$work/small"
+mount -t tmpfs -o size=64k tmpfs "$work/small"
+out=$(lp load "$url/ok" --rate 2000 --for 2s --out "$work/small/full.load" 2>&1); is $? 1 "no space for the record: exit code 1"
+like "$out" '^4,000 requests' "the load goes on, and its figures are told"
+like "$out" 'No space left' "and what is missing"
+is "$(lp load show "$work/small/full.load" -o json | jq '.is_whole, .requests > 500' | paste -sd ' ')" "false true" \
+    "what could be written counts"
+umount "$work/small"
 like "$(lp load "127.0.0.1:$(free_port)" --rate 50 --for 100ms 2>&1)" 'failed +5 connect' "nobody there"
 out=$(lp load "$url/ok" --peak 100 --up 400ms --hold 200ms --down 400ms)
 like "$out" '^60 requests in 1.000 s' "a pyramid"
@@ -82,7 +112,7 @@ like "$(lp load --plan "$work/plan.yaml" 2>&1)" 'plan.yaml:5:18: .many. is not a
 lp load --plan "$work/plan.yaml" >/dev/null 2>&1; is $? 2 "exit code 2"
 lp load >/dev/null 2>&1; is $? 2 "no target"
 lp load "$url" --rate 10 >/dev/null 2>&1; is $? 2 "no time"
-lp load https://localhost/ --rate 1 --for 1s >/dev/null 2>&1; is $? 2 "no https"
+like "$(lp load https://localhost/ --rate 1 --for 1s 2>&1)" 'a load speaks http, not https' "no https"
 lp load show "$work/plan.yaml" 2>/dev/null; is $? 1 "not a load's file"
 ok "$(test ! -e "$root"; echo $?)" "none of this has touched the root"
 
