@@ -106,10 +106,18 @@ LP_MUST_CHECK static int layer_start(struct lp_faults *faults, struct lp_fault_j
     return layer_spawn(faults, job, &spec, "layer", err);
 }
 
+// Is one there that was put over the volume for a fault? One that is there from the node's start
+// bears another name: there is nothing below it.
+static bool is_over_volume(const struct lp_fault_job *job, pid_t node)
+{
+    char name[LP_LAYER_NAME_BYTES], target[TARGET_BYTES];
+    lp_layer_name(target_of(job), name);
+    return node && lp_layer_find_mount(node, name, target, sizeof(target));
+}
+
 static int disk_inject(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err)
 {
     pid_t node;
-    char covered[TARGET_BYTES], name[LP_LAYER_NAME_BYTES];
     struct lp_layer_fault fault;
     struct lp_layer_answer answer;
     if (lp_fault_node_pid(faults, job, &node, err) < 0)
@@ -119,11 +127,10 @@ static int disk_inject(struct lp_faults *faults, struct lp_fault_job *job, struc
         lp_layer_ask(file_of(faults, job, "sock").text, LP_LAYER_SET, &fault, &answer, err);
     if (result != LP_ENOTFOUND || child_pid(job, "layer"))
         return 0; // one stands there: look tells what it answers
-    lp_layer_name(target_of(job), name);
-    if (lp_layer_find_mount(node, name, covered, sizeof(covered)))
+    if (is_over_volume(job, node))
         return lp_err_set(err, LP_ECONFLICT,
                           "the layer over %s has ended: the volume is dead until %s restarts",
-                          covered, job->mark.name);
+                          target_of(job), job->mark.name);
     return layer_start(faults, job, node, err);
 }
 
@@ -168,9 +175,9 @@ static int disk_look(struct lp_faults *faults, struct lp_fault_job *job, struct 
 LP_MUST_CHECK static int mount_remove(struct lp_faults *faults, struct lp_fault_job *job,
                                       pid_t node, struct lp_err *err)
 {
-    char program[512], pid[16], name[LP_LAYER_NAME_BYTES], target[TARGET_BYTES];
+    char program[512], pid[16], name[LP_LAYER_NAME_BYTES];
     lp_layer_name(target_of(job), name);
-    if (!lp_layer_find_mount(node, name, target, sizeof(target)))
+    if (!is_over_volume(job, node))
         return 0;
     if (!child_pid(job, "remover")) {
         snprintf(pid, sizeof(pid), "%d", (int)node);
@@ -211,6 +218,10 @@ static int disk_undo(struct lp_faults *faults, struct lp_fault_job *job, struct 
         return answer.phase == LP_LAYER_REFUSED && node
                    ? lp_err_set(err, LP_EIO, "%s", answer.text)
                    : lp_err_set(err, LP_ETIMEOUT, "the layer is ending");
+    // One that hangs and stands over the volume for our sake only is taken away by force.
+    if (result == LP_ETIMEOUT && lp_fault_now_ms() >= job->given_up_at_ms &&
+        is_over_volume(job, node))
+        lp_layer_kill(socket.text);
     if (result != LP_ENOTFOUND)
         return result;
     // It died, it has not come to take orders yet, or it stands in no tree any more.
@@ -221,7 +232,7 @@ static int disk_undo(struct lp_faults *faults, struct lp_fault_job *job, struct 
     }
     unlink(socket.text);
     unlink(file_of(faults, job, "log").text);
-    return node ? mount_remove(faults, job, node, err) : 0;
+    return mount_remove(faults, job, node, err);
 }
 
 const struct lp_fault_hand lp_fault_hand_disk = {

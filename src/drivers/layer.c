@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -33,6 +36,17 @@
 
 enum { EVENTS_MAX = 16 };
 
+// The node may have put a link in the way: only what is mounted there is served, and nothing that
+// shows the kernel's own state.
+static bool is_volume(int fd)
+{
+    struct statx facts;
+    struct statfs system;
+    return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &facts) == 0 &&
+           (facts.stx_attributes & STATX_ATTR_MOUNT_ROOT) && fstatfs(fd, &system) == 0 &&
+           system.f_type != PROC_SUPER_MAGIC && system.f_type != SYSFS_MAGIC;
+}
+
 // Into the node, over the folder, and back. Nothing of the node's namespace stays open: a handle
 // would keep it when the node dies.
 LP_MUST_CHECK static int target_cover(const struct lp_layer_spec *spec, int mount_fd,
@@ -42,9 +56,13 @@ LP_MUST_CHECK static int target_cover(const struct lp_layer_spec *spec, int moun
     LP_OWNS_FD int space = spec->handle;
     if (home < 0 || setns(space, CLONE_NEWNS) < 0)
         return lp_err_set(err, LP_EIO, "enter the node's mounts: %s", strerror(errno));
-    LP_OWNS_FD int base = open(spec->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_NO_MAGICLINKS};
+    LP_OWNS_FD int base = (int)syscall(SYS_openat2, AT_FDCWD, spec->target, &how, sizeof(how));
     if (base < 0)
         return lp_err_set(err, LP_EINPUT, "%s: %s", spec->target, strerror(errno));
+    if (!is_volume(base))
+        return lp_err_set(err, LP_EINPUT, "no volume is mounted at %s", spec->target);
     if (syscall(SYS_move_mount, mount_fd, "", base, "",
                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
         return lp_err_set(err, LP_EIO, "cover %s: %s", spec->target, strerror(errno));
@@ -172,7 +190,7 @@ int lp_layer_run(const struct lp_layer_spec *spec, struct lp_err *err)
     layer = (struct lp_layer){
         .spec = spec, .epoll_fd = -1, .timer_fd = -1, .listen_fd = -1, .fuse_fd = -1};
     for (size_t i = 0; i < sizeof(layer.helpers) / sizeof(layer.helpers[0]); i++)
-        layer.helpers[i].fd = -1;
+        layer.helpers[i].fd = layer.helpers[i].pidfd = -1;
     umask(0);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); // helpers are nobody's zombies

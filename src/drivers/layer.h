@@ -81,6 +81,8 @@ struct lp_layer_answer {
 LP_MUST_CHECK int lp_layer_ask(const char *socket, enum lp_layer_want want,
                                const struct lp_layer_fault *fault,
                                struct lp_layer_answer *ret_answer, struct lp_err *err);
+// SIGKILL to who listens there.
+void lp_layer_kill(const char *socket);
 // SIGKILL to the layers of a node, whose folder that is: what was asked of its disks and not done
 // fails at once, so that no process of it waits for them.
 void lp_layers_kill(const char *node_folder);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -171,6 +172,8 @@ static void look_enter(struct lp_layer *layer, struct look *look)
         refused(look, "open the file to look through", errno);
 }
 
+static const struct lp_layer_answer helperless = {LP_LAYER_REFUSED, "nobody could be sent to look"};
+
 // Start a child. False in the parent; in the child true, and its word goes to *ret_fd.
 static bool helper_start(struct lp_layer *layer, struct lp_layer_helper *helper, int *ret_fd)
 {
@@ -178,10 +181,15 @@ static bool helper_start(struct lp_layer *layer, struct lp_layer_helper *helper,
     lp_layer_helper_end(layer, helper);
     helper->answer = (struct lp_layer_answer){.phase = LP_LAYER_BUSY};
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-        helper->answer.phase = LP_LAYER_REFUSED;
+        helper->answer = helperless;
         return false;
     }
-    pid_t parent = getpid(), pid = fork();
+    // As fork(2), with a handle that stays its own when it has ended and nobody waited for it.
+    int pidfd = -1;
+    struct clone_args arguments = {
+        .flags = CLONE_PIDFD, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+    pid_t parent = getpid();
+    long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
@@ -192,10 +200,10 @@ static bool helper_start(struct lp_layer *layer, struct lp_layer_helper *helper,
     }
     close(ends[1]);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = helper};
-    helper->pid = pid > 0 ? pid : 0;
+    helper->pidfd = pid > 0 ? pidfd : -1;
     helper->fd = ends[0];
     if (pid < 0 || epoll_ctl(layer->epoll_fd, EPOLL_CTL_ADD, ends[0], &event) < 0) {
-        helper->answer.phase = LP_LAYER_REFUSED;
+        helper->answer = helperless;
         lp_layer_helper_end(layer, helper);
     }
     return false;
@@ -254,9 +262,9 @@ void lp_layer_helper_end(struct lp_layer *layer, struct lp_layer_helper *helper)
         epoll_ctl(layer->epoll_fd, EPOLL_CTL_DEL, helper->fd, NULL);
         close(lp_fd_take(&helper->fd));
     }
-    if (helper->pid > 0) { // it may wait for us: reaped whenever it ends
-        kill(helper->pid, SIGKILL);
-        helper->pid = 0;
+    if (helper->pidfd >= 0) { // it may wait for us: it ends when it can
+        (void)syscall(SYS_pidfd_send_signal, helper->pidfd, SIGKILL, NULL, 0);
+        close(lp_fd_take(&helper->pidfd));
     }
 }
 

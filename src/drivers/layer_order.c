@@ -18,7 +18,7 @@
 enum {
     PATH_BYTES = 4096,
     ORDER_FORM = 0x6c617901, // "lay", and the version of what follows
-    PATIENCE_MS = 100,       // the daemon's, for an answer
+    PATIENCE_MS = 10,        // the daemon's, for an answer: it asks again
     WORD_MS = 50,            // the layer's, for the rest of a question
 };
 
@@ -66,7 +66,7 @@ int lp_layer_ask(const char *socket, enum lp_layer_want want, const struct lp_la
     return 0;
 }
 
-static void layer_kill(const char *socket)
+void lp_layer_kill(const char *socket)
 {
     LP_OWNS_FD int fd = -1;
     struct ucred who = {0};
@@ -86,7 +86,7 @@ void lp_layers_kill(const char *node_folder)
         if (!lp_text_starts(entry->d_name, "layer-") || !lp_text_ends(entry->d_name, ".sock"))
             continue;
         snprintf(path, sizeof(path), "%s/%s", node_folder, entry->d_name);
-        layer_kill(path);
+        lp_layer_kill(path);
     }
 }
 
@@ -124,7 +124,7 @@ static void clear(struct lp_layer *layer, const struct lp_layer_fault *fault,
             lp_layer_drop_begin(layer, fault->kind);
         }
     }
-    if (layer->helpers[fault->kind].pid > 0 && !rule->is_on) {
+    if (layer->helpers[fault->kind].fd >= 0 && !rule->is_on) {
         ret_answer->phase = LP_LAYER_BUSY;
         return;
     }

@@ -39,7 +39,7 @@ struct lp_layer_inodes {
 struct lp_layer_parked; // a reply that waits for its time
 
 struct lp_layer_helper { // a child that looks at an effect or takes a mount away
-    pid_t pid;           // 0: none
+    int pidfd;           // -1: none
     int fd;              // its word comes here
     struct lp_layer_answer answer;
 };
