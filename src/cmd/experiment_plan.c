@@ -127,7 +127,7 @@ static void swizzle_add(struct making *making, const struct lp_experiment_step *
         return;
     }
     if (step->has_seed) {
-        lp_rng_init(&own, step->seed);
+        lp_rng_init(&own, step->seed + making->run->what.repetition - 1);
         rng = &own;
     }
     for (uint32_t i = 0; i < all; i++)

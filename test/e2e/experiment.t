@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# limpet experiment: what is shipped passes, those on WordPress and the policies of S1 apart
-# (experiment_wordpress.t); faults by chance; variants; what is kept.
+# limpet experiment: what is shipped passes. The others of it: experiment_chance.t (swizzle),
+# experiment_compare.t (highly available against plain), experiment_wordpress.t (S0 and S1).
 . "$(dirname "$0")/tap.sh"
 command -v haproxy >/dev/null || skip_all 'haproxy is missing'
 command -v busybox >/dev/null || skip_all 'busybox is missing'
@@ -30,16 +30,6 @@ is "$(lp status -o json | jq length)" 0 "nothing is up afterwards"
 try "$experiments/storage-replicas.yaml"; is $? 0 "one storage replica down, both down: an expected failure"
 try "$experiments/limpet-itself.yaml"; is $? 0 "the daemon is killed and stopped, and what it runs does not notice"
 is "$(result '.runs[0].load.outcome.failed')" 0 "not one request failed"
-LOAD=4s try "$experiments/swizzle.yaml" --seed 7; is $? 0 "a swizzle run"
-first=$(result '[.runs[0].stages[].steps[] | select(.action == "break" or .action == "heal") | .name] | join(",")')
-is "$(result '.runs[0].load.outcome | .requests > 0 and .is_whole')" true "its load has figures"
-LOAD=1s try "$experiments/swizzle.yaml" --seed 7
-is "$(result '[.runs[0].stages[].steps[] | select(.action == "break" or .action == "heal") | .name] | join(",")')" "$first" \
-    "the same seed breaks the same in the same order"
-LOAD=4s try "$experiments/ha-versus-plain.yaml"; is $? 0 "highly available against plain"
-is "$(result '[.runs[].load.outcome.failed] | .[0] < .[1]')" true "one node alone fails more requests than one of three"
-is "$(result '[.variants[].name] | join(",")')" "three web nodes,one web node" "both are named"
-
 is "$(lp experiment list -o json | jq length)" 0 "with --out nothing is kept under the root"
 try "$experiments/storage-replicas.yaml" --set NAME=other --set "PORT=$(free_port)"; is "$?$(result '.variants[0].infrastructure')" "0other" "--set reaches the descriptor"
 like "$(lp experiment show "$work/out")" 'One storage replica down, then both: passed' "show tells it again"
