@@ -41,7 +41,7 @@ def call(world, method, path, body=None):
     return answer
 
 
-def seconds_to_effect(world, fault, node):
+def seconds_to_effect(world, fault, node, options=None):
     """(from the order until its effect was seen, until this process was told so).
 
     The first ends with the event's own time, whole milliseconds, rounded up. The second has in it
@@ -50,6 +50,7 @@ def seconds_to_effect(world, fault, node):
     start, start_wall = time.monotonic(), time.time()
     asked = call(world, "POST", "/v1/faults",
                  {"infrastructure": "bench", "target": node, "fault": fault,
+                  **({"options": options} if options else {}),
                   **({} if fault == "kill" else {"for": "1m"})})
     after = asked["journal_seq"]
     while True:
