@@ -3,12 +3,14 @@
 //   2015-07-29 17:41:44,747 - INFO  [QuorumPeer[myid=1]/0:2181:FastLeaderElection@774] - text
 //   17/06/09 20:10:40 INFO executor.Backend: text
 //   03-17 16:13:38.811  1702  2395 D WindowManager: text
+//   2015-10-18 18:01:47,978 INFO [main] org.example.Master: text
 //   [10.30 16:49:06] chrome.exe - text
+//   20171223-22:15:29:606|Steps|30002312|text
 #include <string.h>
 
 #include "logs/line_parts.h"
 
-enum { TOKENS_BEFORE = 6 };
+enum { TOKENS_BEFORE = 6, FIELDS_BEFORE = 4 };
 
 bool lp_log_is_level(struct lp_span token)
 {
@@ -149,12 +151,66 @@ static bool split_bracketed(struct lp_span line, struct lp_log_head *head)
     return true;
 }
 
+// Up to the next pipe; 0 bytes: there is none.
+static struct lp_span field_of(struct lp_span rest)
+{
+    const char *pipe = memchr(rest.at, '|', rest.bytes < 40 ? rest.bytes : 40);
+    return (struct lp_span){rest.at, pipe ? (size_t)(pipe - rest.at) : 0};
+}
+
+// "time|component|process|text", a level anywhere between.
+static bool split_piped(struct lp_span line, struct lp_log_head *head)
+{
+    struct lp_span rest = line, field = field_of(rest), time = field;
+    for (struct lp_span token; (token = lp_span_token(&time)).bytes > 0; time_take(token, head))
+        if (!is_numeric(token))
+            return false;
+    for (int fields = 0; fields < FIELDS_BEFORE && field.bytes > 0; fields++) {
+        bool is_known = fields == 0 || is_numeric(field) || lp_log_is_level(field);
+        if (!is_known && head->tag.bytes)
+            break;
+        if (!is_known)
+            head->tag = field;
+        else if (is_number(field))
+            head->key = field;
+        lp_span_skip(&rest, field.bytes + 1);
+        field = field_of(rest);
+    }
+    head->text = rest;
+    return head->tag.bytes > 0;
+}
+
+// "[main] org.example.Master: text", behind the level: a thread, which may have blanks, before a
+// dotted name. False: it is not so.
+static bool thread_take(struct lp_span *rest, struct lp_log_head *head)
+{
+    struct lp_span after = *rest;
+    lp_span_skip_blanks(&after);
+    if (after.bytes == 0 || *after.at != '[')
+        return false;
+    const char *thread = after.at + 1, *close = memchr(after.at, ']', after.bytes);
+    if (!close)
+        return false;
+    lp_span_skip(&after, (size_t)(close - after.at) + 1);
+    struct lp_span name = lp_span_token(&after);
+    if (name.bytes < 2 || name.at[name.bytes - 1] != ':' || !memchr(name.at, '.', name.bytes))
+        return false;
+    head->key = (struct lp_span){thread, (size_t)(close - thread)};
+    head->tag = (struct lp_span){name.at, name.bytes - 1};
+    lp_span_skip_blanks(&after);
+    head->text = after;
+    return true;
+}
+
 bool lp_log_split_level(struct lp_span line, struct lp_log_head *ret_head)
 {
     *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     struct lp_span rest = line, token = {0};
     if (line.bytes > 3 && *line.at == '[' && split_bracketed(line, ret_head))
         return true;
+    if (line.bytes && *line.at >= '0' && *line.at <= '9' && split_piped(line, ret_head))
+        return true;
+    *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     int tokens = 0;
     for (; tokens < TOKENS_BEFORE; tokens++) {
         token = lp_span_token(&rest);
@@ -171,6 +227,8 @@ bool lp_log_split_level(struct lp_span line, struct lp_log_head *ret_head)
     }
     if (tokens == TOKENS_BEFORE)
         return false;
+    if (thread_take(&rest, ret_head))
+        return true;
     struct lp_span after = rest;
     while (lp_span_is(token = lp_span_token(&after), "-"))
         continue;

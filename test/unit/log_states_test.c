@@ -69,6 +69,11 @@ static void formats(void **state)
              LP_LOG_LEVEL, "PowerManagerService", "acquire lock=* flags=*");
     one_line("[10.30 16:49:06] chrome.exe - proxy:5070 close, 0 bytes", LP_LOG_LEVEL, "chrome.exe",
              "* close, *");
+    one_line("2015-10-18 18:01:47,978 INFO [IPC Server handler 2] org.example.v2.Master: Created 7",
+             LP_LOG_LEVEL, "org.example.v2.Master", "Created *");
+    one_line("20171223-22:15:29:606|Step_LSC|30002312|onStandStepChanged 3579", LP_LOG_LEVEL,
+             "Step_LSC", "onStandStepChanged *");
+    one_line("2017-12-23 22:15:29.606|WARN|db|a|b 5", LP_LOG_LEVEL, "db", "a|b *");
     one_line("10.0.0.1 - - [17/May/2015:10:05:03 +0000] \"GET /a HTTP/1.1\" 200 12", LP_LOG_ACCESS,
              "GET", "/a *");
     one_line("[Sun Dec 04 04:47:44 2005] [error] mod_jk child in error state 6", LP_LOG_ACCESS,
