@@ -36,16 +36,28 @@ const struct lp_report_figure lp_report_figures[] = {
 };
 const size_t lp_report_figure_count = sizeof(lp_report_figures) / sizeof(*lp_report_figures);
 
+// A number that a figure can be: the file may say anything, and differences must not overflow.
+static bool number_take(const json_t *value, int64_t *ret_number)
+{
+    static const int64_t most = INT64_C(1) << 50; // of microseconds 35 years
+    if (!json_is_integer(value) || json_integer_value(value) > most ||
+        json_integer_value(value) < -most)
+        return false;
+    *ret_number = json_integer_value(value);
+    return true;
+}
+
 bool lp_report_value(const json_t *run, const struct lp_report_figure *figure, int64_t *ret_value)
 {
     const json_t *at = json_object_get(json_object_get(run, "load"), "outcome");
     if (!json_is_object(at)) {
         const json_t *marks = json_object_get(run, "marks");
-        const json_t *fault = json_object_get(marks, "fault");
         const json_t *mark = figure->mark ? json_object_get(marks, figure->mark) : NULL;
-        if (!json_is_integer(fault) || !json_is_integer(mark))
+        int64_t fault_ms, mark_ms;
+        if (!number_take(json_object_get(marks, "fault"), &fault_ms) ||
+            !number_take(mark, &mark_ms))
             return false;
-        *ret_value = (json_integer_value(mark) - json_integer_value(fault)) * 1000;
+        *ret_value = (mark_ms - fault_ms) * 1000;
         return true;
     }
     for (const char *part = figure->path; part;) {
@@ -54,10 +66,7 @@ bool lp_report_value(const json_t *run, const struct lp_report_figure *figure, i
         at = json_object_getn(at, part, bytes);
         part = slash ? slash + 1 : NULL;
     }
-    if (!json_is_integer(at))
-        return false;
-    *ret_value = json_integer_value(at);
-    return true;
+    return number_take(at, ret_value);
 }
 
 // A run's group: the result it is of, and its variant.

@@ -348,7 +348,7 @@ static void latency_add(struct plot *plot, const struct course *behind, const js
                         struct lp_str *out)
 {
     plot->is_log = true, plot->low = 100, plot->high = 10000;
-    while (plot->high < most_of(&plot->course, P99) && plot->high < INT64_MAX / 10)
+    while (plot->high < most_of(&plot->course, P99) && plot->high < INT64_MAX / 1000)
         plot->high *= 10;
     frame_begin("Latency of good replies, from the scheduled time",
                 "The median and the 99th percentile of the latency over the time of the load",
