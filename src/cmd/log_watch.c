@@ -1,16 +1,12 @@
 // `limpet log watch`: what is odd in logs, told as it is written.
-#define _GNU_SOURCE // pipe2
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "cmd/log_journal.h"
 #include "cmd/log_parts.h"
 #include "cmd/log_sensor.h"
 #include "cmd/log_watched.h"
@@ -18,6 +14,7 @@
 #include "cmd/table.h"
 #include "base/file.h"
 #include "base/own.h"
+#include "base/str.h"
 #include "model/duration.h"
 
 enum {
@@ -38,7 +35,9 @@ struct watch {
     bool is_learning; // from what is there at the start
     int pipe_fd;      // standard input or the journal; -1: none
     size_t pipe_source;
-    pid_t journal;
+    struct lp_log_journal journal;
+    struct lp_log_follow_kept kept;
+    struct lp_str places_path; // beside the model
 };
 
 static volatile sig_atomic_t is_over;
@@ -77,21 +76,43 @@ LP_MUST_CHECK static int model_open(struct watch *watch, bool *ret_is_new)
                           "%s has a chain for each process or request; watch wants one for each "
                           "log: train it without --by-process",
                           watch->model_path);
-    size_t states = lp_log_states_count(lp_log_model_states(watcher->model));
-    for (size_t i = 0; i < states; i++)
-        watcher->learnt += lp_log_model_count(watcher->model, (uint16_t)i);
+    watcher->learnt = lp_log_model_lines(watcher->model);
     watcher->stream = lp_log_stream_open(watcher->model);
     *ret_is_new = !is_there;
     return 0;
 }
 
+// Where the logs were left, as the model knows it: the model first, as lines that are judged twice
+// are better than lines that are judged never.
 LP_MUST_CHECK static int model_save(struct watch *watch)
 {
+    struct lp_err *err = &watch->cmd->err;
     watch->saved_ms = watch->watcher.now_ms;
-    if (!watch->model_path || watch->watcher.since_save == 0)
+    if (!watch->model_path)
         return 0;
+    if (watch->watcher.since_save > 0 &&
+        lp_log_model_save(watch->watcher.model, watch->model_path, err) < 0)
+        return err->code;
     watch->watcher.since_save = 0;
-    return lp_log_model_save(watch->watcher.model, watch->model_path, &watch->cmd->err);
+    if (!lp_path_exists(watch->model_path)) // nothing was learnt yet
+        return 0;
+    watch->kept.saved_ms = lp_time_now_ms();
+    if (watch->journal.child > 0)
+        memcpy(watch->kept.cursor, watch->journal.cursor, sizeof(watch->kept.cursor));
+    return lp_log_follow_save(watch->follow, &watch->kept, lp_str_text(&watch->places_path), err);
+}
+
+// Go on where the model stopped. That this cannot be done is said, and no reason not to watch.
+static void places_resume(struct watch *watch)
+{
+    LP_OWNS_STR struct lp_str unseen = {0};
+    struct lp_err err;
+    int code = lp_log_follow_resume(watch->follow, lp_str_text(&watch->places_path), &watch->kept,
+                                    &unseen, &err);
+    if (code < 0 && code != LP_ENOTFOUND)
+        fprintf(stderr, "limpet log watch: %s; each file is watched from its end\n", err.text);
+    for (char *line = unseen.text, *end; line && (end = strchr(line, '\n')); line = end + 1)
+        fprintf(stderr, "limpet log watch: %.*s\n", (int)(end - line), line);
 }
 
 // ---- what is followed
@@ -117,42 +138,24 @@ LP_MUST_CHECK static int pipe_follow(struct watch *watch, int fd, const char *na
     return code;
 }
 
-// journalctl as a child that ends with us.
-LP_MUST_CHECK static int journal_follow(struct watch *watch, bool from_start)
+LP_MUST_CHECK static int journal_follow(struct watch *watch)
 {
-    int ends[2];
+    struct lp_log_journal *journal = &watch->journal;
     struct lp_err *err = &watch->cmd->err;
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return lp_err_set(err, LP_EIO, "pipe: %s", strerror(errno));
-    pid_t parent = getpid();
-    watch->journal = fork();
-    if (watch->journal < 0) {
-        close(ends[0]);
-        close(ends[1]);
-        return lp_err_set(err, LP_EIO, "fork: %s", strerror(errno));
-    }
-    if (watch->journal == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-        if (getppid() != parent || dup2(ends[1], STDOUT_FILENO) < 0)
-            _exit(1);
-        execlp("journalctl", "journalctl", "-o", "export", "-f", "-n", from_start ? "all" : "0",
-               (char *)NULL);
-        fprintf(stderr, "limpet log watch: journalctl: %s\n", strerror(errno));
-        _exit(127);
-    }
-    close(ends[1]);
-    return pipe_follow(watch, ends[0], "journal");
+    const char *path = lp_option_value(watch->cmd, "journal");
+    memcpy(journal->cursor, watch->kept.cursor, sizeof(journal->cursor));
+    int fd = lp_log_journal_open(journal, path && path[0] ? path : NULL,
+                                 lp_option_is_given(watch->cmd, "from-start"), err);
+    return fd < 0 ? err->code : pipe_follow(watch, fd, "journal");
 }
 
-LP_MUST_CHECK static int sources_add(struct watch *watch, int argc, char **argv)
+LP_MUST_CHECK static int sources_add(struct watch *watch, int argc, char **argv, bool goes_on)
 {
     struct lp_cmd *cmd = watch->cmd;
-    bool has_journal = lp_option_is_given(cmd, "journal"), has_input = false;
+    bool has_input = false, has_journal = lp_option_is_given(cmd, "journal");
     if (argc < 2 && !has_journal && !cmd->infra)
         return lp_err_set(&cmd->err, LP_EINPUT,
                           "what is to be watched? Files, folders, -, --journal, --infra NAME");
-    if (has_journal && journal_follow(watch, lp_option_is_given(cmd, "from-start")) < 0)
-        return cmd->err.code;
     for (int i = 1; i < argc; i++) {
         bool is_input = strcmp(argv[i], "-") == 0;
         if (is_input && (has_journal || has_input))
@@ -164,7 +167,9 @@ LP_MUST_CHECK static int sources_add(struct watch *watch, int argc, char **argv)
             return cmd->err.code;
     }
     infra_look(watch);
-    return 0;
+    if (goes_on)
+        places_resume(watch);
+    return has_journal ? journal_follow(watch) : 0;
 }
 
 // ---- the loop
@@ -179,6 +184,8 @@ static void lines_take(struct watch *watch)
         watch->watcher.is_silent = watch->is_learning && source != watch->pipe_source;
         lp_watcher_line(&watch->watcher, source, lp_log_follow_name(watch->follow, source), line,
                         bytes);
+        if (source == watch->pipe_source && watch->journal.child > 0)
+            lp_log_journal_note(&watch->journal, line, bytes);
     }
 }
 
@@ -195,7 +202,8 @@ LP_MUST_CHECK static int turn(struct watch *watch)
     lp_log_follow_look(watch->follow);
     lines_take(watch);
     lp_watcher_tick(&watch->watcher, false);
-    if (watch->watcher.now_ms - watch->saved_ms >= watch->save_ms)
+    bool is_due = watch->watcher.now_ms - watch->saved_ms >= watch->save_ms;
+    if (is_due && !lp_watcher_holds(&watch->watcher))
         return model_save(watch);
     return 0;
 }
@@ -220,19 +228,6 @@ LP_MUST_CHECK static int loop(struct watch *watch)
     return 0;
 }
 
-// LP_EIO: it ended by itself, and not well.
-LP_MUST_CHECK static int journal_end(struct watch *watch)
-{
-    int status = 0;
-    if (watch->journal <= 0)
-        return 0;
-    kill(watch->journal, SIGTERM); // of one that has ended it changes nothing
-    waitpid(watch->journal, &status, 0);
-    if (is_over || !WIFEXITED(status) || WEXITSTATUS(status) == 0)
-        return 0;
-    return lp_err_set(&watch->cmd->err, LP_EIO, "journalctl ended with %d", WEXITSTATUS(status));
-}
-
 // ---- the verb
 
 LP_MUST_CHECK static int options_take(struct watch *watch)
@@ -242,6 +237,7 @@ LP_MUST_CHECK static int options_take(struct watch *watch)
     const char *save = lp_option_value(cmd, "save");
     long learn, decay;
     watch->model_path = lp_option_value(cmd, "model");
+    lp_str_printf(&watch->places_path, "%s.places", watch->model_path ? watch->model_path : "");
     watch->save_ms = SAVE_MS;
     if (save && !lp_duration_parse(save, &watch->save_ms))
         return lp_err_set(&cmd->err, LP_EINPUT, "--save: '%s' is not a time, such as 30s or 5m",
@@ -270,14 +266,17 @@ LP_MUST_CHECK static int watch_all(struct watch *watch, int argc, char **argv)
     const struct lp_log_follow_config config = {.from_end = !is_new && !from_start};
     watch->is_learning = !from_start && is_new;
     watch->follow = lp_log_follow_open(&config);
-    int code = sources_add(watch, argc, argv);
+    int code = sources_add(watch, argc, argv, config.from_end);
     if (code == 0)
         code = loop(watch);
     lp_log_stream_close(watch->watcher.stream); // its last lines are counted
     watch->watcher.stream = NULL;
-    if (journal_end(watch) < 0 && code == 0)
+    if (code == 0)
+        code = model_save(watch);
+    struct lp_err *err = code == 0 ? &watch->cmd->err : NULL;
+    if (lp_log_journal_close(&watch->journal, is_over, err) < 0 && code == 0)
         code = LP_EIO;
-    return code < 0 ? code : model_save(watch);
+    return code;
 }
 
 static int run(struct lp_cmd *cmd, int argc, char **argv)
@@ -288,6 +287,7 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
     uint64_t anomalies = watch.watcher.anomalies;
     lp_watcher_release(&watch.watcher);
     lp_log_follow_close(watch.follow);
+    lp_str_release(&watch.places_path);
     if (code < 0)
         return lp_log_fail(cmd);
     return anomalies > 0 && lp_option_is_given(cmd, "fail") ? LP_EXIT_FAILED : LP_EXIT_DONE;
@@ -295,7 +295,8 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
 
 static const struct lp_option options[] = {
     {"model", 'm', "MODEL", "begin with this model and keep it there; made when absent"},
-    {"journal", 0, NULL, "follow the journal of systemd (journalctl)"},
+    {"journal", 0, "[PATH]",
+     "follow the journal of systemd, or that of a folder or file (journalctl)"},
     {"sensor", 0, NULL, "with --infra: hand anomalies to the daemon, to confirm failing checks"},
     {"from-start", 0, NULL, "judge what is there already, too"},
     {"bits", 0, "B", "alarm from B bits on (default 22, less below 4,000 lines learnt)"},
@@ -316,7 +317,9 @@ const struct lp_verb lp_log_verb_watch = {
         "Follows files, the *.log of folders, standard input (-), the journal, and with --infra\n"
         "the output of all nodes of an infrastructure, across rotation and truncation. Each is a\n"
         "log of its own; one model serves all. Without a model at MODEL, what the files hold is\n"
-        "learnt first. A line that is missing is told from 10 bits less on. With -o json, one\n"
+        "learnt first; with one, watching goes on where it stopped (MODEL.places), through files\n"
+        "that were rotated since, and what cannot be read any more is said. A line that is missing "
+        "is told from 10 bits less on. With -o json, one\n"
         "object a line as by rank, with at (ms), source, text. SIGTERM\n"
         "and SIGINT save and end.",
     .options = options,

@@ -243,6 +243,14 @@ void lp_watcher_tick(struct lp_watcher *watcher, bool is_last)
     }
 }
 
+bool lp_watcher_holds(const struct lp_watcher *watcher)
+{
+    for (size_t i = 0; i < watcher->source_count; i++)
+        if (watcher->sources[i].format == LP_LOG_AUTO && watcher->sources[i].held.bytes > 0)
+            return true;
+    return false;
+}
+
 void lp_watcher_release(struct lp_watcher *watcher)
 {
     lp_log_stream_close(watcher->stream);

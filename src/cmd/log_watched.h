@@ -54,4 +54,6 @@ void lp_watcher_line(struct lp_watcher *watcher, size_t source, const char *name
 // Once a second, and at the end (is_last): lines that were held until their format is known are
 // held no longer.
 void lp_watcher_tick(struct lp_watcher *watcher, bool is_last);
+// Some lines are neither learnt nor judged yet, as their format is not known.
+bool lp_watcher_holds(const struct lp_watcher *watcher);
 void lp_watcher_release(struct lp_watcher *watcher); // the model is closed, too

@@ -1,6 +1,6 @@
 // Files that grow: new lines of files, of all files of folders, and of pipes, across rotation.
 #define _GNU_SOURCE
-#include "logs/logs.h"
+#include "logs/follow_parts.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,38 +15,6 @@
 #include "base/own.h"
 #include "base/str.h"
 
-enum { BLOCK_BYTES = 64 * 1024, FOLDERS_MAX = 4096 };
-
-struct inode {
-    dev_t dev;
-    ino_t ino;
-};
-
-struct file {
-    char *path;
-    int fd; // -1: not there
-    bool is_pipe, is_in_folder, has_ended;
-    struct inode here, before; // before: rotated away; not taken for a new file
-    uint64_t offset;
-    struct lp_str rest; // of a line that has no end yet
-    bool is_skipping;   // up to the next newline
-};
-
-struct lp_log_follow {
-    struct lp_log_follow_config config;
-    int inotify_fd;
-    struct file *files;
-    size_t count, capacity;
-    char **folders;
-    size_t folder_count;
-    bool has_begun;
-    size_t current; // whose bytes are in the block
-    size_t quiet;   // files in a row that had nothing
-    size_t at, end; // of block
-    bool is_rest_out;
-    char block[BLOCK_BYTES];
-};
-
 struct lp_log_follow *lp_log_follow_open(const struct lp_log_follow_config *config)
 {
     struct lp_log_follow *follow = lp_heap_take(sizeof *follow);
@@ -55,12 +23,13 @@ struct lp_log_follow *lp_log_follow_open(const struct lp_log_follow_config *conf
     return follow;
 }
 
-static void file_release(struct file *file)
+static void file_release(struct lp_log_file *file)
 {
     if (file->fd >= 0)
         close(file->fd);
     lp_str_release(&file->rest);
     lp_heap_free(file->path);
+    lp_heap_free(file->parts);
 }
 
 void lp_log_follow_close(struct lp_log_follow *follow)
@@ -70,7 +39,7 @@ void lp_log_follow_close(struct lp_log_follow *follow)
     for (size_t i = 0; i < follow->count; i++)
         file_release(&follow->files[i]);
     for (size_t i = 0; i < follow->folder_count; i++)
-        lp_heap_free(follow->folders[i]);
+        lp_heap_free(follow->folders[i].path);
     if (follow->inotify_fd >= 0)
         close(follow->inotify_fd);
     lp_heap_free(follow->files);
@@ -124,8 +93,8 @@ static void parent_notify(const struct lp_log_follow *follow, const char *path)
     folder_notify(follow, lp_str_text(&folder));
 }
 
-LP_MUST_CHECK static int file_add(struct lp_log_follow *follow, const struct file *file,
-                                  const char *path, struct lp_err *err)
+int lp_log_file_add(struct lp_log_follow *follow, const struct lp_log_file *file, const char *path,
+                    struct lp_err *err)
 {
     if (follow->count == LP_LOG_FOLLOW_MAX)
         return lp_err_set(err, LP_EFULL, "%s: more than %d files cannot be followed", path,
@@ -145,7 +114,7 @@ static bool is_known(const struct lp_log_follow *follow, const char *path)
         if (strcmp(follow->files[i].path, path) == 0)
             return true;
     for (size_t i = 0; i < follow->folder_count; i++)
-        if (strcmp(follow->folders[i], path) == 0)
+        if (strcmp(follow->folders[i].path, path) == 0)
             return true;
     return false;
 }
@@ -157,14 +126,14 @@ int lp_log_follow_add(struct lp_log_follow *follow, const char *path, struct lp_
         return LP_OK;
     if (stat(path, &kind) < 0 || !S_ISDIR(kind.st_mode)) {
         parent_notify(follow, path);
-        return file_add(follow, &(struct file){.fd = -1}, path, err);
+        return lp_log_file_add(follow, &(struct lp_log_file){.fd = -1}, path, err);
     }
-    if (follow->folder_count == FOLDERS_MAX)
+    if (follow->folder_count == LP_LOG_FOLDERS_MAX)
         return lp_err_set(err, LP_EFULL, "%s: more than %d folders cannot be followed", path,
-                          FOLDERS_MAX);
+                          LP_LOG_FOLDERS_MAX);
     follow->folders =
         lp_heap_grow(follow->folders, follow->folder_count + 1, sizeof *follow->folders);
-    follow->folders[follow->folder_count++] = text_copy(path);
+    follow->folders[follow->folder_count++] = (struct lp_log_folder){.path = text_copy(path)};
     folder_notify(follow, path);
     return LP_OK;
 }
@@ -174,7 +143,7 @@ int lp_log_follow_add_pipe(struct lp_log_follow *follow, int fd, const char *nam
 {
     if (lp_fd_nonblocking(fd, err) < 0)
         return err ? err->code : LP_EIO;
-    if (file_add(follow, &(struct file){.fd = fd, .is_pipe = true}, name, err) < 0)
+    if (lp_log_file_add(follow, &(struct lp_log_file){.fd = fd, .is_pipe = true}, name, err) < 0)
         return LP_EFULL;
     *ret_source = follow->count - 1;
     return LP_OK;
@@ -183,7 +152,7 @@ int lp_log_follow_add_pipe(struct lp_log_follow *follow, int fd, const char *nam
 // ---- looking around
 
 // Files that may be someone else's are opened with care: no links, nothing but regular files.
-static int file_open(const char *path, bool is_in_folder, struct stat *ret_kind)
+int lp_log_file_open(const char *path, bool is_in_folder, struct stat *ret_kind)
 {
     int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (is_in_folder ? O_NOFOLLOW : 0);
     LP_OWNS_FD int fd = open(path, flags);
@@ -192,60 +161,93 @@ static int file_open(const char *path, bool is_in_folder, struct stat *ret_kind)
     return lp_fd_take(&fd);
 }
 
-static bool is_inode(const struct inode *inode, const struct stat *kind)
+static bool is_inode(const struct lp_log_inode *inode, const struct stat *kind)
 {
     return inode->ino == kind->st_ino && inode->dev == kind->st_dev;
 }
 
 // At the end of what is there; in the middle of a line, the line is left out.
-static void seek_end(struct file *file, uint64_t size)
+static void seek_end(struct lp_log_file *file, uint64_t size)
 {
     char last = '\n';
     if (size > 0 && pread(file->fd, &last, 1, (off_t)(size - 1)) != 1)
         last = '\n';
-    file->offset = size;
+    file->offset = file->done = size;
     file->is_skipping = last != '\n';
 }
 
-static void file_begin(struct lp_log_follow *follow, struct file *file)
+// What was left unread of files that had this name earlier comes first.
+static bool part_begin(struct lp_log_file *file)
+{
+    while (file->part_at < file->part_count) {
+        const struct lp_log_part *part = &file->parts[file->part_at++];
+        LP_OWNS_STR struct lp_str path = {0};
+        struct stat kind;
+        if (!lp_log_part_find(file->path, part->ino, &path))
+            continue;
+        LP_OWNS_FD int fd = lp_log_file_open(lp_str_text(&path), file->is_in_folder, &kind);
+        if (fd < 0 || kind.st_ino != part->ino)
+            continue;
+        file->fd = lp_fd_take(&fd);
+        file->here = (struct lp_log_inode){kind.st_dev, kind.st_ino};
+        file->offset = file->done = part->offset;
+        file->is_skipping = part->is_skipping;
+        return true;
+    }
+    return false;
+}
+
+static void file_begin(struct lp_log_follow *follow, struct lp_log_file *file)
 {
     struct stat kind;
-    int fd = file_open(file->path, file->is_in_folder, &kind);
+    if (part_begin(file))
+        return;
+    int fd = lp_log_file_open(file->path, file->is_in_folder, &kind);
     if (fd < 0)
         return;
     file->fd = fd;
-    file->here = (struct inode){kind.st_dev, kind.st_ino};
-    file->offset = 0;
-    if (follow->config.from_end && !follow->has_begun)
+    file->here = (struct lp_log_inode){kind.st_dev, kind.st_ino};
+    file->offset = file->done = 0;
+    if (follow->config.from_end && !follow->has_begun && !file->is_new)
         seek_end(file, (uint64_t)kind.st_size);
 }
 
 // Is it a file that is followed, or was until it was renamed?
 static bool is_followed(const struct lp_log_follow *follow, const struct stat *kind)
 {
-    for (size_t i = 0; i < follow->count; i++) {
-        const struct file *file = &follow->files[i];
-        if ((file->fd >= 0 && is_inode(&file->here, kind)) || is_inode(&file->before, kind))
+    for (size_t i = 0; i < follow->retired_count && i < LP_LOG_RETIRED_MAX; i++)
+        if (is_inode(&follow->retired[i].inode, kind) &&
+            (uint64_t)kind->st_size >= follow->retired[i].size)
             return true;
+    for (size_t i = 0; i < follow->count; i++) {
+        const struct lp_log_file *file = &follow->files[i];
+        if (file->fd >= 0 && is_inode(&file->here, kind))
+            return true;
+        for (size_t k = 0; k < file->part_count; k++)
+            if (file->parts[k].ino == kind->st_ino)
+                return true;
     }
     return false;
 }
 
-static void folder_look(struct lp_log_follow *follow, const char *folder)
+static void folder_look(struct lp_log_follow *follow, const struct lp_log_folder *folder)
 {
     const char *suffix = follow->config.suffix ? follow->config.suffix : ".log";
-    LP_OWNS_DIR DIR *entries = opendir(folder);
+    LP_OWNS_DIR DIR *entries = opendir(folder->path);
     for (const struct dirent *entry; entries && (entry = readdir(entries));) {
         LP_OWNS_STR struct lp_str path = {0};
         struct stat kind;
         if (entry->d_name[0] == '.' || !lp_text_ends(entry->d_name, suffix))
             continue;
-        lp_str_printf(&path, "%s/%s", folder, entry->d_name);
+        lp_str_printf(&path, "%s/%s", folder->path, entry->d_name);
         if (is_known(follow, lp_str_text(&path)) || lstat(lp_str_text(&path), &kind) < 0 ||
             !S_ISREG(kind.st_mode) || is_followed(follow, &kind))
             continue;
-        const struct file file = {.fd = -1, .is_in_folder = true};
-        if (file_add(follow, &file, lp_str_text(&path), NULL) < 0)
+        bool is_new = folder->was_followed &&
+                      (int64_t)kind.st_mtim.tv_sec * 1000 + kind.st_mtim.tv_nsec / 1000000 >=
+                          follow->since_ms;
+        const struct lp_log_file file = {.fd = -1, .is_in_folder = true, .is_new = is_new};
+        if (lp_log_file_add(follow, &file, lp_str_text(&path), NULL) < 0)
             return;
     }
 }
@@ -261,7 +263,7 @@ void lp_log_follow_look(struct lp_log_follow *follow)
 {
     news_drain(follow);
     for (size_t i = 0; i < follow->folder_count; i++)
-        folder_look(follow, follow->folders[i]);
+        folder_look(follow, &follow->folders[i]);
     for (size_t i = 0; i < follow->count; i++)
         if (follow->files[i].fd < 0 && !follow->files[i].is_pipe)
             file_begin(follow, &follow->files[i]);
@@ -271,7 +273,7 @@ void lp_log_follow_look(struct lp_log_follow *follow)
 
 // ---- reading
 
-static ssize_t file_read(struct lp_log_follow *follow, struct file *file)
+static ssize_t file_read(struct lp_log_follow *follow, struct lp_log_file *file)
 {
     ssize_t count = file->is_pipe
                         ? read(file->fd, follow->block, sizeof follow->block)
@@ -282,38 +284,41 @@ static ssize_t file_read(struct lp_log_follow *follow, struct file *file)
 }
 
 // The file was cut off: what comes now is new.
-static bool is_cut(struct file *file)
+static bool is_cut(struct lp_log_file *file)
 {
     struct stat kind;
     if (fstat(file->fd, &kind) < 0 || (uint64_t)kind.st_size >= file->offset)
         return false;
-    file->offset = 0;
+    file->offset = file->done = 0;
     file->is_skipping = false;
     lp_str_clear(&file->rest);
     return true;
 }
 
 // Another file has taken the name. What was still written into the old one is read first.
-static bool is_replaced(const struct file *file)
+static bool is_replaced(const struct lp_log_file *file)
 {
     struct stat kind;
-    LP_OWNS_FD int fd = file_open(file->path, file->is_in_folder, &kind);
+    if (file->part_at < file->part_count)
+        return true;
+    LP_OWNS_FD int fd = lp_log_file_open(file->path, file->is_in_folder, &kind);
     return fd >= 0 && !is_inode(&file->here, &kind);
 }
 
-static void file_turn(struct lp_log_follow *follow, struct file *file)
+static void file_turn(struct lp_log_follow *follow, struct lp_log_file *file)
 {
     close(file->fd);
     file->fd = -1;
-    file->before = file->here;
-    file->here = (struct inode){0};
+    follow->retired[follow->retired_count++ % LP_LOG_RETIRED_MAX] =
+        (struct lp_log_retired){file->here, file->offset};
+    file->here = (struct lp_log_inode){0};
     file->is_skipping = false;
     file_begin(follow, file);
 }
 
 // Fill the block from the current file, or go on to the file that has taken its name (the block
 // stays empty then). False: it has nothing now.
-static bool block_fill(struct lp_log_follow *follow, struct file *file)
+static bool block_fill(struct lp_log_follow *follow, struct lp_log_file *file)
 {
     if (file->fd < 0)
         return false;
@@ -338,7 +343,7 @@ static bool block_fill(struct lp_log_follow *follow, struct file *file)
 }
 
 // A line's bytes that have no end yet, as far as a line is read at all.
-static void rest_keep(struct file *file, const char *bytes, size_t count)
+static void rest_keep(struct lp_log_file *file, const char *bytes, size_t count)
 {
     size_t room = LP_LOG_LINE_BYTES - file->rest.bytes;
     if (!file->is_skipping)
@@ -346,12 +351,13 @@ static void rest_keep(struct file *file, const char *bytes, size_t count)
 }
 
 // The line of the block that ends at `newline`; false when it is one of which the start is missing.
-static bool line_take(struct lp_log_follow *follow, struct file *file, const char *newline,
+static bool line_take(struct lp_log_follow *follow, struct lp_log_file *file, const char *newline,
                       const char **ret_line, size_t *ret_bytes)
 {
     const char *line = follow->block + follow->at;
     size_t bytes = (size_t)(newline - line);
     follow->at += bytes + 1;
+    file->done = file->offset - (follow->end - follow->at);
     if (file->is_skipping) {
         file->is_skipping = false;
         return false;
@@ -368,8 +374,8 @@ static bool line_take(struct lp_log_follow *follow, struct file *file, const cha
 }
 
 // A line that will never get its newline: its pipe ended or its file was rotated away.
-static bool last_take(struct lp_log_follow *follow, struct file *file, const struct inode *was,
-                      const char **ret_line, size_t *ret_bytes)
+static bool last_take(struct lp_log_follow *follow, struct lp_log_file *file,
+                      const struct lp_log_inode *was, const char **ret_line, size_t *ret_bytes)
 {
     bool is_over =
         file->is_pipe ? file->has_ended : file->here.ino != was->ino || file->here.dev != was->dev;
@@ -388,7 +394,7 @@ bool lp_log_follow_next(struct lp_log_follow *follow, size_t *ret_source, const 
         lp_str_clear(&follow->files[follow->current].rest);
     follow->is_rest_out = false;
     while (follow->quiet < follow->count) {
-        struct file *file = &follow->files[follow->current];
+        struct lp_log_file *file = &follow->files[follow->current];
         const char *bytes = follow->block + follow->at;
         size_t left = follow->end - follow->at;
         const char *newline = memchr(bytes, '\n', left);
@@ -403,7 +409,7 @@ bool lp_log_follow_next(struct lp_log_follow *follow, size_t *ret_source, const 
             follow->current = (follow->current + 1) % follow->count;
             continue;
         }
-        const struct inode was = file->here;
+        const struct lp_log_inode was = file->here;
         bool is_more = block_fill(follow, file);
         follow->quiet = is_more ? 0 : follow->quiet + 1;
         if (follow->end == 0 && last_take(follow, file, &was, ret_line, ret_bytes))

@@ -118,7 +118,8 @@ LP_MUST_CHECK int lp_log_model_save(const struct lp_log_model *model, const char
                                     struct lp_err *err);
 LP_MUST_CHECK int lp_log_model_load(const char *path, struct lp_log_model **ret_model,
                                     struct lp_err *err);
-uint64_t lp_log_model_count(const struct lp_log_model *model, uint16_t a);             // N(a)
+uint64_t lp_log_model_lines(const struct lp_log_model *model);             // all that were counted
+uint64_t lp_log_model_count(const struct lp_log_model *model, uint16_t a); // N(a)
 uint64_t lp_log_model_pairs(const struct lp_log_model *model, uint16_t a, uint16_t b); // N(a,b)
 // How unlike the model's log other lines are (of its states table): 0 if the shares of all
 // neighbours are equal, 1,000,000 if they have none in common.
@@ -297,6 +298,21 @@ void lp_log_follow_look(struct lp_log_follow *follow);
 bool lp_log_follow_next(struct lp_log_follow *follow, size_t *ret_source, const char **ret_line,
                         size_t *ret_bytes);
 const char *lp_log_follow_name(const struct lp_log_follow *follow, size_t source); // its path
+// Where each file was left (follow_place.c), kept in a file over a restart: behind the last line
+// that was given out.
+struct lp_log_follow_kept {
+    int64_t saved_ms;  // since 1970
+    char cursor[1024]; // the caller's: of the last entry of the journal, or empty
+};
+LP_MUST_CHECK int lp_log_follow_save(const struct lp_log_follow *follow,
+                                     const struct lp_log_follow_kept *kept, const char *path,
+                                     struct lp_err *err);
+// Before the first look, when all is added: go on where that file says, through rotated files that
+// are still there; a file that was not there then is read from its start. ret_unseen: a line added
+// for each stretch that cannot be read any more. LP_ENOTFOUND: there is no such file.
+LP_MUST_CHECK int lp_log_follow_resume(struct lp_log_follow *follow, const char *path,
+                                       struct lp_log_follow_kept *ret_kept,
+                                       struct lp_str *ret_unseen, struct lp_err *err);
 
 // ---- sessions: one sequence of events an id (session*.c)
 

@@ -78,6 +78,11 @@ int lp_log_model_merge(struct lp_log_model *model, const struct lp_log_model *fr
     return LP_OK;
 }
 
+uint64_t lp_log_model_lines(const struct lp_log_model *model)
+{
+    return model->counts.total;
+}
+
 uint64_t lp_log_model_count(const struct lp_log_model *model, uint16_t a)
 {
     return lp_log_counts_row(&model->counts, a).out;

@@ -142,26 +142,76 @@ cmp -s live.model kept.model; is $? 1 "what was seen is learnt"
     timeout 20 "$LIMPET" log watch -m live.model --bits 15 - >told 2>/dev/null; is $? 0 "standard input: ends with it"
 like "$(cat told)" 'wall failure' "and is judged whole"
 
-# The journal, by a stand-in for journalctl that writes its export form: a journal may not run here.
+watch() { # ARGUMENTS: in the background, until it watches
+    : >told; : >"$work/err"
+    "$LIMPET" log watch "$@" >told 2>"$work/err" &
+    watcher=$!
+    within 20 grep -q 'watching' "$work/err"
+}
+unwatch() { local code; kill -TERM $watcher; wait $watcher; code=$?; watcher=; return $code; }
+
+# Ended and begun again, watch goes on where it stopped, through what was rotated meanwhile.
+rounds 0 300 >app.log
+watch -m app.model app.log; unwatch
+ok "$(test -s app.model.places; echo $?)" "where the logs were left is kept beside the model"
+{ rounds 300 310; echo 'Jan  1 10:00:00 box lamp: lamp failure'; rounds 310 312; } >>app.log
+mv app.log app.log.1; sleep 0.02
+{ rounds 312 320; echo 'Jan  1 10:00:00 box door: door failure'; rounds 320 322; } >app.log
+mv app.log.1 app.log.2; mv app.log app.log.1; sleep 0.02
+{ rounds 322 330; echo 'Jan  1 10:00:00 box floor: floor failure'; rounds 330 332; } >app.log
+watch -m app.model app.log
+within 10 told 'floor failure'; ok $? "what came while nobody watched is judged"
+{ rounds 332 333; echo 'Jan  1 10:00:00 box window: window failure'; rounds 333 336; } >>app.log
+within 10 told 'window failure'; ok $? "and what comes then"
+kill -KILL $watcher; wait $watcher 2>/dev/null; watcher=
+is "$(grep -o '`[a-z]* failure' told | sort | tr -d '`' | uniq -c | tr -s ' \n' ' ')" \
+    " 1 door failure 1 floor failure 1 lamp failure 1 window failure " "each once, from three files"
+watch -m app.model app.log
+within 10 told 'window failure'; ok $? "killed, it judges again what came since it saved"
+unwatch
+rounds 336 340 >app.log # cut, and written anew
+watch -m app.model app.log; unwatch
+like "$(cat "$work/err")" 'app.log: what came behind byte [0-9]+ was not seen: it was cut' "what cannot be read any more is said"
+echo x >>app.model.places
+timeout 10 "$LIMPET" log watch -m app.model - </dev/null 2>"$work/err"; is $? 0 "damaged places are no reason not to watch"
+like "$(cat "$work/err")" "app.model.places: the model's checksum does not fit" "and said"
+
+# The journal: a real one, of another machine, made from its export form and read by journalctl.
+remote=/lib/systemd/systemd-journal-remote
+entry() { # MINUTE MILLISECOND TAG TEXT
+    local at=$((1700000000000000 + $1 * 60000000 + $2 * 1000))
+    printf '__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%032d\n' $at $((at - 1699999999000000)) 7
+    printf 'SYSLOG_IDENTIFIER=%s\nPRIORITY=6\nMESSAGE=%s\n\n' "$3" "$4"
+}
+entries() { # FIRST END
+    local i
+    for ((i = $1; i < $2; i++)); do
+        entry $i 0 sshd "session opened $i"; entry $i 1 app "work $i"; entry $i 2 sshd "session closed $i"
+    done
+}
+if [ -x $remote ] && command -v journalctl >/dev/null; then
+    mkdir box
+    { entries 0 400; entry 400 0 kernel 'disk one on fire'; entries 401 410; } | $remote -o "$work/box/a.journal" - 2>"$work/err"; is $? 0 "a journal is made"
+    watch --journal="$work/box" --from-start -m journal.model -o json
+    within 20 told 'disk one on fire'; ok $? "it is followed"
+    child=$(pgrep -P $watcher)
+    unwatch; is $? 0 "until SIGTERM"
+    is "$(jq -r '[.source, .tag, .text] | join(" ")' told)" "journal kernel disk one on fire" "and judged"
+    ok "$([ -n "$child" ] && ! [ -e "/proc/$child" ]; echo $?)" "journalctl ends with it"
+    { entries 410 420; entry 420 0 kernel 'disk two on fire'; entries 421 430; } | $remote -o "$work/box/b.journal" - 2>"$work/err"
+    watch --journal="$work/box" -m journal.model -o json
+    within 20 told 'disk two on fire'; ok $? "begun again, it goes on behind the entry it saw last"
+    unwatch
+    is "$(grep -c 'disk one' told)" 0 "and tells nothing twice"
+    watch --journal="$work/box/a.journal" --from-start --fail
+    within 20 told "disk one"; unwatch; is $? 1 "one file of a journal"
+else
+    ok 0 "the journal # SKIP no systemd-journal-remote to make one with"
+fi
+lp log watch --journal="$work/nowhere" 2>"$work/err"; is $? 2 "a journal that is not there is bad input"
+like "$(cat "$work/err")" 'nowhere: No such file' "and named"
 mkdir bin
-cat >bin/journalctl <<'S'
-#!/bin/bash
-[ "$*" = "-o export -f -n 0" ] || exit 9
-e() { printf '__CURSOR=s=%s\nSYSLOG_IDENTIFIER=%s\nPRIORITY=6\nMESSAGE=%s\n\n' $RANDOM "$1" "$2"; }
-r() { local i; for ((i = 0; i < $1; i++)); do e sshd "session opened $i"; e app "work $i"; e sshd "session closed $i"; done; }
-r 400; e kernel "disk on fire"; r 10
-exec sleep 1000
-S
-chmod +x bin/journalctl
-PATH=$work/bin:$PATH "$LIMPET" log watch --journal -m journal.model -o json >told 2>/dev/null &
-watcher=$!
-within 10 told 'disk on fire'; ok $? "the journal is followed"
-child=$(pgrep -P $watcher)
-kill -TERM $watcher; wait $watcher; is $? 0 "until SIGTERM"; watcher=
-is "$(jq -r '[.source, .tag, .text] | join(" ")' told)" "journal kernel disk on fire" "what follows an odd line is not called missing"
-ok "$([ -n "$child" ] && ! [ -e "/proc/$child" ]; echo $?)" "journalctl ends with it"
-ok "$(test -s journal.model; echo $?)" "and the model is there"
-printf '#!/bin/sh\nexit 3\n' >bin/journalctl
+printf '#!/bin/sh\nexit 3\n' >bin/journalctl; chmod +x bin/journalctl
 PATH=$work/bin:$PATH timeout 10 "$LIMPET" log watch --journal >/dev/null 2>"$work/err"; is $? 1 "a journal that cannot be read is a failure"
 like "$(cat "$work/err")" 'journalctl ended with 3' "and said"
 

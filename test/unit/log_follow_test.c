@@ -149,6 +149,10 @@ static void test_folder(void **state)
     append("a-old.log", "three\n");
     append("a.log", "four\n");
     assert_string_equal(news(follow), "0:three|0:four|");
+    assert_int_equal(rename(at("a-old.log"), at("a-older.log")), 0);
+    assert_int_equal(rename(at("a.log"), at("a-old.log")), 0);
+    append("a.log", "five\n");
+    assert_string_equal(news(follow), "0:five|"); // nor is the one that had it before that
     assert_int_equal(symlink("/etc/passwd", at("link.log")), 0);
     assert_string_equal(news(follow), "");
     assert_string_equal(strrchr(lp_log_follow_name(follow, 1), '/'), "/b.log");
