@@ -88,7 +88,7 @@ static struct lp_fault_job *job_of(const json_t *file)
     job->as_asked = strdup("{}");
     json_t *undo = json_object_get(file, "undo");
     job->undo = json_is_object(undo) ? json_incref(undo) : json_object();
-    job->is_adopted = true;
+    job->is_adopted = job->is_found = true;
     job->phase = LP_FAULT_JOB_ACTIVE;
     return job;
 }
@@ -124,8 +124,10 @@ int lp_fault_jobs_load(struct lp_faults *faults, struct lp_err *err)
     if (!folder)
         return errno == ENOENT ? 0 : lp_err_set(err, LP_EIO, "open %s: %s", path, strerror(errno));
     while ((entry = readdir(folder)))
-        if (entry->d_name[0] == 'f' && lp_text_ends(entry->d_name, ".json") &&
-            job_load(faults, entry->d_name, err) < 0)
+        if (lp_text_ends(entry->d_name, ".new")) // a daemon was killed before it was whole
+            unlinkat(dirfd(folder), entry->d_name, 0);
+        else if (entry->d_name[0] == 'f' && lp_text_ends(entry->d_name, ".json") &&
+                 job_load(faults, entry->d_name, err) < 0)
             return err->code;
     return 0;
 }

@@ -15,7 +15,13 @@
 #include "drivers/hog.h"
 #include "drivers/place.h"
 
-enum { COMM_MAX_BYTES = 64, VICTIMS_MAX = 256 };
+enum {
+    COMM_MAX_BYTES = 64,
+    VICTIMS_MAX = 256,
+    SCORE_BYTES = 16,
+    WORKERS_MAX = 128,
+    SCORE_VICTIM = 1000
+};
 
 // How much memory is there to be filled: the node's limit less what it uses, or the host's.
 LP_MUST_CHECK static int memory_room(const struct lp_faults *faults, const struct lp_fault_job *job,
@@ -53,6 +59,45 @@ LP_MUST_CHECK static int memory_amount(const struct lp_faults *faults,
     return *ret_amount > 0 ? 0 : lp_err_set(err, LP_ECONFLICT, "no more than that is free already");
 }
 
+static int score_read(pid_t pid)
+{
+    char path[64];
+    LP_OWNS_STR struct lp_str text = {0};
+    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+    return lp_file_read(path, SCORE_BYTES, &text, NULL) < 0 ? 0 : atoi(lp_str_text(&text));
+}
+
+static void score_write(pid_t pid, int score)
+{
+    char path[64], text[SCORE_BYTES];
+    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+    int bytes = snprintf(text, sizeof(text), "%d", score);
+    LP_OWNS_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)!write(fd, text, (size_t)bytes);
+}
+
+// Who is to be killed for lack of memory: the node's applications. What limpet-init gave them is
+// noted before.
+static void victims_note(const struct lp_faults *faults, struct lp_fault_job *job)
+{
+    pid_t pids[VICTIMS_MAX];
+    size_t count = lp_fault_processes(faults, job, pids, VICTIMS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (score_read(pids[i]) != SCORE_VICTIM) // else noted by an earlier begin
+            json_object_set_new(job->undo, "score", json_integer(score_read(pids[i])));
+}
+
+static void victims_set(const struct lp_faults *faults, const struct lp_fault_job *job, bool is_on)
+{
+    pid_t pids[VICTIMS_MAX];
+    const json_t *noted = json_object_get(job->undo, "score");
+    size_t count = lp_fault_processes(faults, job, pids, VICTIMS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (is_on || (noted && score_read(pids[i]) == SCORE_VICTIM)) // theirs, and their children's
+            score_write(pids[i], is_on ? SCORE_VICTIM : (int)json_integer_value(noted));
+}
+
 static int load_prepare(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err)
 {
     uint64_t amount = job->spec.count, limit = 0, room = 0;
@@ -66,6 +111,8 @@ static int load_prepare(struct lp_faults *faults, struct lp_fault_job *job, stru
         return lp_err_set(err, LP_EUNSUPPORTED,
                           "%s has no limit of processes to fill (deploy.resources.limits.pids)",
                           job->mark.name);
+    if (job->spec.kind == LP_FAULT_OOM)
+        victims_note(faults, job);
     json_object_set_new(job->undo, "amount", json_integer((json_int_t)amount));
     json_object_set_new(
         job->undo, "oom_kills",
@@ -121,38 +168,43 @@ static pid_t hog_pid(const struct lp_fault_job *job)
     return lp_fault_worker_pid((pid_t)json_integer_value(json_object_get(job->undo, "hog")), "hog");
 }
 
-// Who is to be killed for lack of memory: the node's applications. "0" takes that back.
-static void victims_offer(const struct lp_faults *faults, const struct lp_fault_job *job,
-                          const char *score)
+// True once no hog of this fault lives; its workers end with it, but look like it.
+static bool hog_ends(const struct lp_faults *faults, const struct lp_fault_job *job)
 {
-    pid_t pids[VICTIMS_MAX];
-    char path[64];
-    size_t count = lp_fault_processes(faults, job, pids, VICTIMS_MAX);
+    pid_t pids[WORKERS_MAX] = {hog_pid(job)};
+    size_t count = pids[0] != 0, living = 0;
+    if (count == 0 && job->is_found) // a daemon was killed before it noted which
+        count = lp_fault_workers_find(faults, job, "hog", pids, WORKERS_MAX);
     for (size_t i = 0; i < count; i++) {
-        snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pids[i]);
-        LP_OWNS_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd >= 0)
-            (void)!write(fd, score, strlen(score));
+        char state = lp_fault_process_state(pids[i]);
+        if (state == 0 || state == 'Z')
+            continue;
+        kill(pids[i], SIGKILL);
+        living++;
     }
+    return living == 0;
 }
 
 static int load_inject(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err)
 {
-    char program[512], amount[32], share[16], folder[LP_PLACE_TEXT_MAX];
+    char program[512], mark[LP_FAULT_MARK_BYTES], amount[32], share[16], folder[LP_PLACE_TEXT_MAX];
     bool is_oom = job->spec.kind == LP_FAULT_OOM;
     if (hog_pid(job)) // of an earlier begin
         return 0;
+    for (int tries = 0; !hog_ends(faults, job) && tries < 40; tries++)
+        usleep(500);
     lp_program_again(program, sizeof(program));
+    lp_fault_worker_mark(faults, job, mark);
     if (folder_of(faults, job, folder, sizeof(folder), err) < 0)
         return err->code;
     json_int_t number = json_integer_value(json_object_get(job->undo, "amount"));
     snprintf(amount, sizeof(amount), "%lld", is_oom ? 0 : (long long)number);
     snprintf(share, sizeof(share), "%u", job->spec.permille);
-    const char *argv[] = {program, "hog", lp_fault_words[job->spec.kind], amount, share,
-                          folder,  NULL};
+    const char *argv[] = {program, "hog", mark,   lp_fault_words[job->spec.kind],
+                          amount,  share, folder, NULL};
     struct entry entry = {0};
     if (is_oom)
-        victims_offer(faults, job, "1000");
+        victims_set(faults, job, true);
     if (job->mark.name[0])
         lp_cgroup_procs_find(&faults->cgroups, lp_fault_cgroup(faults, job).text, &entry.procs);
     struct lp_child_spec spec = {
@@ -175,7 +227,7 @@ static int load_look(struct lp_faults *faults, struct lp_fault_job *job, struct 
     if (job->spec.kind == LP_FAULT_OOM && kills > before) {
         if (pid)
             kill(pid, SIGKILL);
-        victims_offer(faults, job, "0");
+        victims_set(faults, job, false);
         lp_str_add(ret_seen, "the kernel has killed for lack of memory");
         return 1;
     }
@@ -195,14 +247,9 @@ static int load_look(struct lp_faults *faults, struct lp_fault_job *job, struct 
 
 static int load_undo(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err)
 {
-    pid_t pid = hog_pid(job);
     if (job->spec.kind == LP_FAULT_OOM)
-        victims_offer(faults, job, "0");
-    if (!pid)
-        return 0;
-    kill(pid, SIGKILL);
-    char state = lp_fault_process_state(pid);
-    return state == 0 || state == 'Z' ? 0 : lp_err_set(err, LP_ETIMEOUT, "the hog is ending");
+        victims_set(faults, job, false);
+    return hog_ends(faults, job) ? 0 : lp_err_set(err, LP_ETIMEOUT, "the hog is ending");
 }
 
 const struct lp_fault_hand lp_fault_hand_load = {

@@ -43,9 +43,10 @@ struct lp_fault_job {
     struct lp_str failed_text; // why it could not be injected: told once it is undone; "": it could
     struct lp_str healed_text; // what is worth telling about the undo; "": nothing
     enum { LP_FAULT_JOB_INJECTING, LP_FAULT_JOB_ACTIVE, LP_FAULT_JOB_HEALING } phase;
-    bool is_told;           // ACTIVE was put
-    bool is_adopted;        // read from its file; no order about it was heard yet
-    int64_t since_ms;       // of this phase; CLOCK_MONOTONIC
+    bool is_told;     // ACTIVE was put
+    bool is_adopted;  // read from its file; no order about it was heard yet
+    bool is_found;    // read from its file: a daemon of before may have done more than it noted
+    int64_t since_ms; // of this phase; CLOCK_MONOTONIC
     int64_t given_up_at_ms; // the effect was not seen, or the undo did not succeed, by then
     struct lp_fault_job *next;
 };
@@ -124,5 +125,14 @@ LP_MUST_CHECK int lp_fault_netns(const struct lp_faults *faults, const struct lp
 // The pid when it is a process of this program that runs the verb, else 0: a pid that came to be
 // somebody else's is never taken for ours.
 pid_t lp_fault_worker_pid(pid_t pid, const char *verb);
+// What such a process is given as its first argument, so that it is found without a note of its
+// pid: "f<number>@<root id>".
+enum { LP_FAULT_MARK_BYTES = 48 };
+void lp_fault_worker_mark(const struct lp_faults *faults, const struct lp_fault_job *job,
+                          char ret_mark[LP_FAULT_MARK_BYTES]);
+// All processes that run the verb for this fault, at most `most`. Looks at every process there is:
+// for jobs that were found, after a daemon was killed between starting one and noting it.
+size_t lp_fault_workers_find(const struct lp_faults *faults, const struct lp_fault_job *job,
+                             const char *verb, pid_t *ret_pids, size_t most);
 char lp_fault_process_state(pid_t pid); // 'R', 'S', 'T', 'Z', ...; 0: gone
 int64_t lp_fault_now_ms(void);

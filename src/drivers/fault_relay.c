@@ -51,7 +51,7 @@ static void argv_fill(const struct lp_fault_job *job, char numbers[][NUMBER_BYTE
     const uint32_t values[NUMBERS] = {
         job->spec.kind,     job->spec.delay_us,  job->spec.jitter_us, job->spec.distribution,
         job->spec.permille, job->spec.direction, job->spec.seed};
-    size_t at = 6;
+    size_t at = 7;
     for (size_t i = 0; i < NUMBERS + job->peer_count; i++) {
         snprintf(numbers[i], NUMBER_BYTES, "%u", i < NUMBERS ? values[i] : job->peers[i - NUMBERS]);
         argv[at++] = numbers[i];
@@ -62,18 +62,19 @@ static void argv_fill(const struct lp_fault_job *job, char numbers[][NUMBER_BYTE
 LP_MUST_CHECK static int relay_start(struct lp_faults *faults, struct lp_fault_job *job,
                                      uint32_t network, pid_t *ret_pid, struct lp_err *err)
 {
-    char program[512], tap[32];
+    char program[512], mark[LP_FAULT_MARK_BYTES], tap[32];
     static char numbers[NUMBERS + LP_FAULT_PEERS_MAX][NUMBER_BYTES];
-    const char *argv[NUMBERS + LP_FAULT_PEERS_MAX + 8] = {program, "relay"};
+    const char *argv[NUMBERS + LP_FAULT_PEERS_MAX + 8] = {program, "relay", mark};
     struct lp_place netns = lp_place_netns(&faults->env, job->mark.infra_name);
     struct lp_place link = lp_place_veth(job->mark.node, network);
     struct lp_place bridge = lp_place_bridge(network);
     lp_program_again(program, sizeof(program));
     snprintf(tap, sizeof(tap), "r%xn%u", job->mark.node, network);
-    argv[2] = netns.text;
-    argv[3] = link.text;
-    argv[4] = bridge.text;
-    argv[5] = tap;
+    lp_fault_worker_mark(faults, job, mark);
+    argv[3] = netns.text;
+    argv[4] = link.text;
+    argv[5] = bridge.text;
+    argv[6] = tap;
     argv_fill(job, numbers, argv);
     struct lp_child_spec spec = {.argv = argv, .is_detached = true};
     return lp_children_spawn(faults->children, &spec, job->number, ret_pid, err);
@@ -97,18 +98,26 @@ LP_MUST_CHECK static int links_restore(struct lp_faults *faults, struct lp_fault
     return 0;
 }
 
+static bool relay_end(pid_t pid)
+{
+    char state = pid ? lp_fault_process_state(pid) : 0;
+    if (state == 0 || state == 'Z')
+        return true;
+    kill(pid, SIGKILL);
+    return false;
+}
+
 // True once none of them lives.
-static bool relays_end(const struct lp_fault_job *job)
+static bool relays_end(const struct lp_faults *faults, const struct lp_fault_job *job)
 {
     bool is_over = true;
-    for (size_t i = 0; i < json_array_size(json_object_get(job->undo, "relays")); i++) {
-        pid_t pid = relay_pid(job, i);
-        char state = pid ? lp_fault_process_state(pid) : 0;
-        if (state == 0 || state == 'Z')
-            continue;
-        kill(pid, SIGKILL);
-        is_over = false;
-    }
+    pid_t pids[LP_FAULT_PLACES_MAX];
+    for (size_t i = 0; i < json_array_size(json_object_get(job->undo, "relays")); i++)
+        is_over = relay_end(relay_pid(job, i)) && is_over;
+    size_t count =
+        job->is_found ? lp_fault_workers_find(faults, job, "relay", pids, LP_FAULT_PLACES_MAX) : 0;
+    for (size_t i = 0; i < count; i++)
+        is_over = relay_end(pids[i]) && is_over;
     return is_over;
 }
 
@@ -116,7 +125,7 @@ static int relay_inject(struct lp_faults *faults, struct lp_fault_job *job, stru
 {
     size_t i, count = json_array_size(json_object_get(job->undo, "networks"));
     // Those of an earlier begin, or of an earlier life of the node, make room.
-    for (int tries = 0; !relays_end(job) && tries < 40; tries++)
+    for (int tries = 0; !relays_end(faults, job) && tries < 40; tries++)
         usleep(500);
     if (links_restore(faults, job, err) < 0)
         return err->code;
@@ -156,7 +165,7 @@ static int relay_look(struct lp_faults *faults, struct lp_fault_job *job, struct
 
 static int relay_undo(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err)
 {
-    if (!relays_end(job))
+    if (!relays_end(faults, job))
         return lp_err_set(err, LP_ETIMEOUT, "the relay is ending");
     return links_restore(faults, job, err);
 }

@@ -1,5 +1,6 @@
 // What a fault is aimed at, seen from outside: the node's processes by their host pids.
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,15 +69,45 @@ char lp_fault_process_state(pid_t pid)
     return stat_read(pid, &line) ? line.state : 0;
 }
 
-pid_t lp_fault_worker_pid(pid_t pid, const char *verb)
+// "limpet\0hog\0f7@1234abcd\0...": is it of that verb, and of that mark (NULL: any)?
+static bool is_worker(pid_t pid, const char *verb, const char *mark)
 {
     char path[64];
     LP_OWNS_STR struct lp_str text = {0};
     snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-    if (pid <= 1 || lp_file_read(path, CMDLINE_MAX, &text, NULL) < 0)
-        return 0;
-    size_t program = strlen(lp_str_text(&text)); // "limpet\0hog\0..."
-    return program < text.bytes && strcmp(text.text + program + 1, verb) == 0 ? pid : 0;
+    if (pid <= 1 || lp_file_read(path, CMDLINE_MAX, &text, NULL) < 0 || text.bytes == 0)
+        return false;
+    size_t at = strlen(text.text) + 1;
+    if (at >= text.bytes || strcmp(text.text + at, verb) != 0)
+        return false;
+    at += strlen(text.text + at) + 1;
+    return !mark || (at < text.bytes && strcmp(text.text + at, mark) == 0);
+}
+
+pid_t lp_fault_worker_pid(pid_t pid, const char *verb)
+{
+    return is_worker(pid, verb, NULL) ? pid : 0;
+}
+
+void lp_fault_worker_mark(const struct lp_faults *faults, const struct lp_fault_job *job,
+                          char ret_mark[LP_FAULT_MARK_BYTES])
+{
+    snprintf(ret_mark, LP_FAULT_MARK_BYTES, "f%llu@%s", (unsigned long long)job->number,
+             faults->env.root_id);
+}
+
+size_t lp_fault_workers_find(const struct lp_faults *faults, const struct lp_fault_job *job,
+                             const char *verb, pid_t *ret_pids, size_t most)
+{
+    char mark[LP_FAULT_MARK_BYTES];
+    LP_OWNS_DIR DIR *processes = opendir("/proc");
+    const struct dirent *entry;
+    size_t count = 0;
+    lp_fault_worker_mark(faults, job, mark);
+    while (processes && count < most && (entry = readdir(processes)))
+        if (is_worker((pid_t)strtol(entry->d_name, NULL, 10), verb, mark))
+            ret_pids[count++] = (pid_t)strtol(entry->d_name, NULL, 10);
+    return count;
 }
 
 // limpet-init writes LIMPET_APP=<name> into the environment of what it starts.

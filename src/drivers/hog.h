@@ -1,5 +1,5 @@
 // A hog: a process that takes something away from a node, or from the host, until it is killed.
-// `limpet hog KIND AMOUNT SHARE [FOLDER]`, started by the fault driver inside the node's cgroup.
+// `limpet hog MARK KIND AMOUNT SHARE [FOLDER]`, started by the fault driver in the node's cgroup.
 #pragma once
 
 #include <stdint.h>

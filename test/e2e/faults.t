@@ -33,7 +33,7 @@ life() { field "$1" incarnation; }
 fetch() { nsenter --net="/proc/$(npid "$1")/ns/net" curl -sf -m 2 -o /dev/null "http://$web/"; }
 faults() { lp faults -o json | jq -r '[.[].kind] | join(" ")'; }
 healed() { [ -z "$(faults)" ]; }
-hog() { pgrep -f "hog $1 " | while read -r p; do grep -q "/limpet-$(cat "$root/id")/" "/proc/$p/cgroup" && echo "$p"; done | head -n 1; }
+hog() { pgrep -f "hog f[0-9]+@[0-9a-f]+ $1 " | while read -r p; do grep -q "/limpet-$(cat "$root/id")/" "/proc/$p/cgroup" && echo "$p"; done | head -n 1; }
 
 # Of an application.
 old=$(apid web-1)
@@ -124,7 +124,7 @@ lp break sink-1 reorder --share 30% --delay 20ms --direction in --for 1m --seed 
 within 3 eval '[ "$(got mixed | wc -l)" = 60 ]' && [ "$(got mixed)" != "$(got mixed | sort -n)" ]; ok $? "reorder: all arrive, in another order"
 lp heal --all >/dev/null
 head -c 1500000 /dev/zero >"$work/zero"
-lp break sink-1 bandwidth --rate 4mbit --direction in --for 1m >/dev/null
+lp break sink-1 bandwidth --rate 400kbit --direction in --for 1m >/dev/null
 in_infra faults timeout 20 python3 -c "
 import socket, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
