@@ -3,6 +3,13 @@
 # again, also when the daemon is killed.
 . "$(dirname "$0")/tap.sh"
 before=$(machine)
+# A small image of its own, for a node in a user namespace.
+mkdir -p "$work/image"/{proc,sys,dev,tmp,etc}
+for program in /bin/sh /bin/sleep /bin/date; do
+    for file in "$program" $(ldd "$program" | grep -oE '/[^ ]+'); do
+        mkdir -p "$work/image$(dirname "$file")" && cp -L "$file" "$work/image$file"
+    done
+done
 cat >"$work/clock.yaml" <<Y
 name: clocks
 services:
@@ -17,6 +24,11 @@ services:
     clock: adjustable
     command: [busybox, sleep, "1000"]
   plain: {image: host, command: [sleep, "1000"]}
+  apart:
+    image: $work/image
+    user: "33"
+    clock: adjustable
+    command: [/bin/sh, -c, "while :; do /bin/sleep 0.2; done"]
 Y
 mkdir -p "$work/programs"
 cp "$(dirname "$LIMPET")/test/drive_clock" "$work/programs/drive"
@@ -48,6 +60,8 @@ waits_are_right() { # of one program, three tries: the machine may be busy
     return 1
 }
 is_off 0; ok $? "its clock is right"
+is "$(lp exec -e LD_PRELOAD=/own.so web-1 printenv LD_PRELOAD 2>/dev/null)" "/.limpet/clock.so:/own.so" \
+    "a library that the application asks for itself stays"
 waits_are_right drive 0; ok $? "and programs with the library wait as ever"
 
 lp break web-1 clock --jump +1h >/dev/null; is $? 0 "an hour ahead"
@@ -86,6 +100,11 @@ lp break web-1 crash >/dev/null
 within 5 is_off 10800; ok $? "a new life of the node gets it, too"
 kill_daemon
 lp heal --all >/dev/null; is_off 0; ok $? "heal starts a daemon and undoes it"
+
+lp break apart-1 clock --jump -2h >/dev/null; is $? 0 "an image of its own, in a user namespace, another user"
+apart_is_off() { local o; o=$(($(lp exec -u 33 apart-1 /bin/date +%s) - $(date +%s))); [ $((o - $1)) -ge -2 ] && [ $((o - $1)) -le 60 ]; }
+apart_is_off -7200; ok $? "sees it"
+lp heal --all >/dev/null; apart_is_off 0; ok $? "and its end"
 
 # Whose clock cannot be set.
 out=$(lp break plain-1 clock --jump 1h 2>&1); is $? 1 "a node without the key"
