@@ -127,14 +127,14 @@ def unpacked(folder, data, path):
 
 def window_rows(folder, data):
     linux = unpacked(folder, data, "linux/Linux.log.zst")
-    cells = evaluate(linux, linux, "--repeat", "3")
+    cells = evaluate(linux, linux, "--repeat", "10")
     yield from figure_rows("Linux, 42 pairings of different periods", [cells], "other period",
                            ((.80, .92), (.33, .55), (.80, .92)), "Linux, this one")
     for name, path in (("Linux", None), ("OpenStack", "openstack-kalaki/openstack-nova-sample.log.zst"),
                        ("Proxifier", "proxifier/Proxifier.log.zst")):
         if path:
             log = unpacked(folder, data, path)
-            cells = evaluate(log, log, "--repeat", "3")
+            cells = evaluate(log, log, "--repeat", "10")
         for damage in ("insertions", "deletions", "both"):
             ours = cells["same window", damage, "merged"]
             theirs = cells["same window", damage, "s3-message"]
