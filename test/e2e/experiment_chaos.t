@@ -151,7 +151,7 @@ steady-state-hypothesis:
       provider: {type: process, path: echo, arguments: ["7"]}
 method:
   - {name: break it, type: action, provider: {type: process, path: touch, arguments: $work/broken}}
-  - {name: behind, type: action, background: true, provider: {type: process, path: sleep, arguments: ["0.3"]}}
+  - {name: behind, type: action, background: true, provider: {type: process, path: sleep, arguments: ["1"]}}
   - {ref: stdout}
   - {name: mend it, type: action, provider: {type: process, path: rm, arguments: [$work/broken]}, pauses: {before: 0.1}}
 rollbacks:
@@ -163,7 +163,7 @@ chmod +x "$work/judge"
 try "$work/process.yaml"; is $? 0 "the process provider, in YAML"
 is "$(journal '[.steady_states.before.probes[] | select(.tolerance_met | not) | .activity.name] | join(", ")')" "" "every tolerance is met"
 is "$(journal '[.run[].activity.name] | join(", ")')" "break it, behind, stdout, mend it" "the method, in its order"
-is "$(journal '.run[1].duration >= 0.3 and .run[2].start < .run[1].end')" true "what is in the background holds nobody up, and is waited for"
+is "$(journal '.run[1].duration >= 1 and .run[2].start < .run[1].end')" true "what is in the background holds nobody up, and is waited for"
 is "$(paste -sd' ' "$work/rolled")" "first second" "rollbacks in the order of the file; one that fails does not stop the next"
 is "$(journal -f "$work/journal.jq")" true "its journal has every field, too"
 

@@ -19,7 +19,7 @@ services:
     command: [busybox, httpd, -f, -p, "80", -h, /www]
     configs: [{source: page, target: /www/index.html}]
     ports: ["127.0.0.1:$port:80"]
-    healthcheck: {test: [HTTP, "http://localhost/"], interval: 200ms, timeout: 500ms, retries: 2}
+    healthcheck: {test: [HTTP, "http://localhost/"], interval: 2s, timeout: 1s, retries: 5}
 configs:
   page: {content: "page\n"}
 Y
