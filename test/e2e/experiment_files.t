@@ -7,10 +7,9 @@ experiments=$here/../../experiments
 cd "$work" || exit 1
 
 for file in "$experiments"/*.yaml; do
-    case $(basename "$file") in
-    *-web.yaml | shop*.yaml | storage.yaml) lp check "$file" >/dev/null ;;
-    *) lp experiment check "$file" >/dev/null ;;
-    esac || bad+=" $(basename "$file")"
+    verb=(experiment check)
+    grep -q '^services:' "$file" && verb=(check) # a descriptor
+    lp "${verb[@]}" "$file" >/dev/null || bad+=" $(basename "$file")"
 done
 is "${bad:-}" "" "every file that is shipped is right"
 is "$(lp experiment check "$experiments/swizzle.yaml")" "$experiments/swizzle.yaml: Web nodes stopped and restored in random orders" "check tells the title"
