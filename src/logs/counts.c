@@ -190,6 +190,7 @@ static struct lp_log_row *row_take(struct lp_log_counts *counts, uint16_t state)
     if (state >= counts->row_count) {
         size_t more = counts->row_count < 64 ? 64 : counts->row_count * 2;
         more = more > state ? more : (size_t)state + 1;
+        more = more <= LP_LOG_STATES_MAX ? more : LP_LOG_STATES_MAX + 1;
         counts->rows = lp_heap_grow(counts->rows, more, sizeof *counts->rows);
         memset(counts->rows + counts->row_count, 0,
                (more - counts->row_count) * sizeof *counts->rows);

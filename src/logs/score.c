@@ -16,6 +16,7 @@ static struct lp_log_score_row *row_take(struct lp_log_scores *scores, uint16_t 
     if (state >= scores->row_count) {
         size_t more = scores->row_count < 64 ? 64 : scores->row_count * 2;
         more = more > state ? more : (size_t)state + 1;
+        more = more <= LP_LOG_STATES_MAX ? more : LP_LOG_STATES_MAX + 1;
         scores->rows = lp_heap_grow(scores->rows, more, sizeof *scores->rows);
         memset(scores->rows + scores->row_count, 0,
                (more - scores->row_count) * sizeof *scores->rows);
@@ -72,6 +73,8 @@ static void classes_make(struct lp_log_scores *scores)
         if (is_seen && !scores->types[map[i]]++)
             scores->class_seen++;
     }
+    if (!scores->is_streaming) // no state comes that is not here
+        lp_log_pairs_release(&scores->class_ids);
     lp_log_counts_fold(&scores->classes, scores->counts, map);
     lp_heap_free(map);
 }
