@@ -15,7 +15,7 @@ for name in front-crash sessions-lost workers; do
 done
 like "$(jq -r '[.runs[0].stages[].checks[] | select(.expect == "fail" and .check == "ping")][0].text' "$work/front-crash/result.json")" \
     'does not answer' "the front node was gone"
-is "$(jq -r '.runs[0].load.outcome | .failed > 0 and .to_full_us > 0' "$work/front-crash/result.json")" true "requests failed until it was back"
+is "$(jq -r '.runs[0].load.outcome | .failed > 0 and .to_first_good_us > 0' "$work/front-crash/result.json")" true "requests failed until it was back"
 is "$(jq -r '[.runs[0].stages[] | select(.name == "flush") | .checks[].expect] | sort | join(" ")' "$work/sessions-lost/result.json")" \
     "fail pass" "whoever was logged in is logged out, and the site goes on"
 is "$(jq -r '[.runs[0].faults[] | .kind + " " + .status] | sort | join(", ")' "$work/workers/result.json")" \
