@@ -44,16 +44,30 @@ static size_t character_bytes(struct lp_span text)
     return 0;
 }
 
+// Bytes that stay as they are, from the first on.
+static size_t plain_bytes(struct lp_span text)
+{
+    size_t bytes = 0;
+    while (bytes < text.bytes &&
+           (text.at[bytes] == ' ' || !(kinds[(unsigned char)text.at[bytes]] & (ODD | BLANK))))
+        bytes++;
+    return bytes;
+}
+
 void lp_log_text_mend(struct lp_span text, struct lp_str *ret_text)
 {
     text = cut(text);
     while (text.bytes > 0) {
+        size_t plain = plain_bytes(text);
+        lp_str_add_n(ret_text, text.at, plain);
+        lp_span_skip(&text, plain);
+        if (text.bytes == 0)
+            return;
         size_t wide = character_bytes(text);
-        uint8_t kind = kinds[(unsigned char)*text.at];
         if (wide)
             lp_str_add_n(ret_text, text.at, wide);
         else
-            lp_str_add_char(ret_text, kind & ODD ? '?' : kind & BLANK ? ' ' : *text.at);
+            lp_str_add_char(ret_text, kinds[(unsigned char)*text.at] & ODD ? '?' : ' ');
         lp_span_skip(&text, wide ? wide : 1);
     }
 }
