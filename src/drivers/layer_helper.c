@@ -26,6 +26,7 @@ struct look {
     const char *target;
     struct lp_layer_answer *answer;
     int fd;
+    bool is_read_only; // the volume is, in the node
 };
 
 static int64_t now_us(void)
@@ -133,7 +134,14 @@ static void look_at_forgetful(const struct look *look)
 
 static void look_run(const struct look *look)
 {
+    bool is_of_reads = look->fault->kind == LP_LAYER_SLOW || look->fault->kind == LP_LAYER_ERROR;
     uint32_t operations = look->fault->operations;
+    if (look->is_read_only)
+        operations &= is_of_reads ? (uint32_t)LP_LAYER_READ : 0;
+    if (operations == 0) {
+        refused(look, "the node may not write to this volume anyway", 0);
+        return;
+    }
     uint32_t operation = operations & LP_LAYER_WRITE  ? LP_LAYER_WRITE
                          : operations & LP_LAYER_READ ? LP_LAYER_READ
                                                       : LP_LAYER_SYNC;
@@ -168,6 +176,9 @@ static void look_enter(struct lp_layer *layer, struct look *look)
     }
     snprintf(path, sizeof(path), "%s/%s", look->target, layer->cookie);
     look->fd = open(path, O_RDWR | O_CLOEXEC);
+    look->is_read_only = look->fd < 0 && errno == EROFS;
+    if (look->is_read_only)
+        look->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (look->fd < 0)
         refused(look, "open the file to look through", errno);
 }

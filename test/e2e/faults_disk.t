@@ -22,7 +22,7 @@ services:
   two:
     image: host
     command: [sleep, "1000"]
-    volumes: ["data:/a", "more:/b"]
+    volumes: ["data:/a", "more:/b", "more:/c:ro,faults"]
   open:
     image: host
     command: [sleep, "1000"]
@@ -41,7 +41,7 @@ Y
 lp up "$work/disks.yaml" --wait=60 >/dev/null; is $? 0 "five nodes are up"
 data=$root/volumes/disks/data
 npid() { cat "$root/nodes/disks/$1/pid"; } # of limpet-init
-healed() { [ "$(lp faults -o json | jq '.faults | length')" = 0 ]; }
+healed() { [ "$(lp faults -o json | jq length)" = 0 ]; }
 in_db() { lp exec db-1 sh -c "$1" 2>&1; }
 # Those that were put there for a fault: two volumes have one of their own.
 layers() { pgrep -af "layer $root" | grep -vc ' limpet '; }
@@ -53,12 +53,17 @@ heal() { lp heal --all >/dev/null && within 5 gone; }
 out=$(lp break none-1 read-only 2>&1); is $? 1 "a node without a volume"
 like "$out" "none has no volume" "is refused in words"
 out=$(lp break two-1 read-only 2>&1); is $? 2 "a node with two volumes"
-like "$out" "several volumes.*/a, /b" "is told which there are"
+like "$out" "several volumes.*/a, /b, /c" "is told which there are"
 out=$(lp break db-1 read-only --volume / 2>&1); is $? 1 "the root of a node"
 like "$out" "no volume '/'; it has: /var/data" "is no volume"
 out=$(lp break db-1 io-error --on fly 2>&1); is $? 2 "an operation that there is not"
 like "$out" "all, read, write or sync" "and which there are"
-lp break two-1 read-only --volume more --for 1m >/dev/null; is $? 0 "a volume by its name"
+echo seen >"$root/volumes/disks/more/seen"; lp break two-1 io-error --volume /c --for 1m >/dev/null; is $? 0 "a volume that the node only reads"
+like "$(lp exec two-1 cat /c/seen 2>&1)" "Input/output error" "fails to be read"
+out=$(lp break two-1 disk-full --volume /c 2>&1); is $? 1 "it cannot be full"
+like "$out" "may not write" "and why"
+lp heal --all >/dev/null
+lp break two-1 read-only --volume /b --for 1m >/dev/null; is $? 0 "a volume by its place"
 ! lp exec two-1 touch /b/x 2>/dev/null && lp exec two-1 touch /a/x; ok $? "is the one that is broken"
 lp heal --all >/dev/null
 
@@ -205,6 +210,16 @@ like "$out" "/held" "is told"
 lp heal --all >/dev/null
 lp restart open-1 >/dev/null; within 10 eval '[ "$(field open-1 state)" = up ] && [ "$(own | wc -w)" = 1 ]'
 within 5 eval '[ "$(lp exec open-1 cat /held/ab)" = A ]'; ok $? "the node's next life has its volume again"
+
+# Whenever the daemon is killed, nothing is left.
+for i in 1 2 3 4 5 6; do
+    daemon=$(cut -d' ' -f1 "$root/lock") kind=$(shuf -n 1 -e read-only lose-writes disk-full)
+    [ $((i % 2)) = 1 ] || lp break db-1 "$kind" --for 5m >/dev/null
+    if [ $((i % 2)) = 1 ]; then lp break db-1 "$kind" --for 5m; else lp heal --all; fi >/dev/null 2>&1 &
+    sleep "0.0$(shuf -n 1 -i 10-50)"; kill -9 "$daemon"; wait
+    heal && [ "$(in_db 'echo x >/var/data/x; cat /var/data/x')" = x ] && [ ! -e "$root/faults" ]
+    ok $? "the daemon is killed, $kind"
+done
 
 # A database.
 sql() { in_db "sqlite3 /var/data/base.db \"$1\""; }
