@@ -54,7 +54,11 @@ world() {
     echo "== files";   lp exec web-1 ls /tmp /data
     echo "== faults";  lp faults -o json; ls "$root/faults"
 } 2>&1
-is_calm() { is_healthy web-1 && [ "$(world)" = "$calm" ]; }
+is_calm() {
+    # Ten lives in ten minutes are enough for the controller; here a person says "go on".
+    [ "$(field web-1 health)" = "gave up" ] && lp restart web-1 >/dev/null
+    is_healthy web-1 && [ "$(world)" = "$calm" ]
+}
 within 5 is_healthy web-1
 calm=$(world)
 like "$calm" '^right$' "the world is seen"
@@ -85,12 +89,11 @@ for i in $(seq "$tries"); do
     wait
     ready
     within 5 lp heal --all
-    # Ten lives in ten minutes are enough for the controller; here a person says "go on".
-    [ "$(field web-1 health)" = "gave up" ] && lp restart web-1 >/dev/null
     if ! within 10 is_calm; then
         bad=$((bad + 1))
         echo "# SEED=$SEED, try $i: $kind, killed $step, after $moment s"
         diff <(echo "$calm") <(world) | sed 's/^/#   /'
+        diagnose
     fi
 done
 is $bad 0 "after $tries kills in the midst of a fault nothing of it is left (SEED=$SEED)"
