@@ -225,12 +225,25 @@ int lp_layer_inode_stat(struct lp_layer *layer, const struct lp_layer_inode *ino
     return 0;
 }
 
+int lp_layer_nameless_open(struct lp_layer *layer)
+{
+    struct stat facts;
+    if (fstat(layer->inodes.base_fd, &facts) < 0)
+        return -1;
+    lp_layer_owner_set(facts.st_uid, facts.st_gid);
+    int fd = openat(layer->inodes.base_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int error = errno;
+    lp_layer_owner_set(0, 0);
+    errno = error;
+    return fd;
+}
+
 struct lp_layer_shadow *lp_layer_inode_shadow(struct lp_layer *layer, struct lp_layer_inode *inode)
 {
     if (inode->shadow)
         return inode->shadow;
     // The store is a file without a name beside the others: it needs their disk's room, not memory.
-    int store = openat(layer->inodes.base_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int store = lp_layer_nameless_open(layer);
     int file = store < 0 ? -1 : lp_layer_inode_open(layer, inode, O_RDWR);
     if (file < 0) {
         int error = errno;

@@ -81,7 +81,7 @@ static void look_open(fuse_req_t req, struct lp_layer *layer)
 {
     struct stat facts;
     struct fuse_entry_param entry;
-    int fd = openat(layer->inodes.base_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = lp_layer_nameless_open(layer);
     struct lp_layer_inode *inode = fd < 0 ? NULL : lp_layer_inode_add(layer, fd, &facts);
     if (!inode) {
         (void)fuse_reply_err(req, errno);

@@ -76,6 +76,9 @@ int lp_layer_inode_open(struct lp_layer *layer, const struct lp_layer_inode *ino
 // errno.
 struct lp_layer_inode *lp_layer_inode_add(struct lp_layer *layer, int fd, struct stat *ret_facts);
 void lp_layer_inode_forget(struct lp_layer *layer, struct lp_layer_inode *inode, uint64_t count);
+// A file without a name on the folder's file system, owned by who owns the folder: where owners are
+// shifted, root may be nobody. -1 and errno.
+int lp_layer_nameless_open(struct lp_layer *layer);
 // As fstat(2) of it, its shadow counted in. 0 or an errno.
 int lp_layer_inode_stat(struct lp_layer *layer, const struct lp_layer_inode *inode,
                         struct stat *ret_facts);

@@ -5,6 +5,7 @@
 before=$(machine)
 # A small image of our own, for a node whose root is not the host's.
 image=$work/image
+mkdir -p "$work/bound"
 mkdir -p "$image"/{bin,etc,proc,sys,dev,tmp,root,own}
 cp "$(command -v busybox)" "$image/bin/busybox"
 for applet in sh cat chown sleep stat su touch; do ln -s busybox "$image/bin/$applet"; done
@@ -30,7 +31,7 @@ services:
   apart:
     image: $image
     command: [sleep, "1000"]
-    volumes: ["own:/own", {type: volume, source: other, target: /other, faults: true}]
+    volumes: ["own:/own", "$work/bound:/bound", {type: volume, source: other, target: /other, faults: true}]
   none:
     image: host
     command: [sleep, "1000"]
@@ -164,14 +165,17 @@ wait; within 5 gone; ok $? "the layer goes when it is closed"
 
 # Owners are those that the node sees.
 owner() { lp exec apart-1 stat -c '%u:%g %a' "$1"; }
-for folder in own other; do
-    [ $folder = other ] || lp break apart-1 disk-slow --delay 1us --volume own --for 1m >/dev/null
+for folder in own other bound; do
+    [ $folder = other ] || lp break apart-1 disk-slow --delay 1us --volume "/$folder" --for 1m >/dev/null
     lp exec apart-1 sh -c "touch /$folder/root; chown 33:33 /$folder; su user -c 'touch /$folder/file'"
     is "$(owner /$folder/root) $(owner /$folder/file)" "0:0 644 33:33 644" "owners in a user namespace ($folder)"
     like "$(lp exec apart-1 su user -c "echo no >/$folder/root" 2>&1)" "ermission denied" "and who may what"
-    is "$(stat -c %u "$root/volumes/disks/$folder/file")" 100033 "shifted on the host's disk"
+    if [ $folder = bound ]; then is "$(stat -c %u "$work/bound/file")" 33 "as they are on the host's disk"
+    else is "$(stat -c %u "$root/volumes/disks/$folder/file")" 100033 "shifted on the host's disk"; fi
 done
-lp heal --all >/dev/null
+lp break apart-1 lose-writes --volume /bound --for 1m >/dev/null
+lp exec apart-1 su user -c 'echo lost >/bound/file'; is "$(lp exec apart-1 cat /bound/file)" lost "what is not synced can be read"
+lp heal --all >/dev/null; is "$(cat "$work/bound/file")" "" "and is lost, where owners are shifted, too"
 
 # A volume with a layer from the node's start: faults reach what is open.
 own() { pgrep -f "layer $root/nodes/disks/open-1/"; }
