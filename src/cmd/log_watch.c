@@ -33,6 +33,7 @@ struct watch {
     uint32_t save_ms;
     int64_t saved_ms;
     bool is_learning; // from what is there at the start
+    bool was_full;    // which was said
     int pipe_fd;      // standard input or the journal; -1: none
     size_t pipe_source;
     struct lp_log_journal journal;
@@ -126,7 +127,7 @@ static void infra_look(struct watch *watch)
         lp_nodes_find(watch->cmd->root, watch->cmd->infra, NULL, &arena, &nodes, NULL) < 0)
         return;
     for (size_t i = 0; i < nodes.count; i++)
-        if (lp_log_follow_add(watch->follow, nodes.items[i].log_folder, NULL) < 0)
+        if (lp_log_follow_add_kin(watch->follow, nodes.items[i].log_folder, NULL) < 0)
             return; // more than can be followed
 }
 
@@ -196,10 +197,20 @@ static void wait_more(const struct watch *watch)
     poll(fds, 2, TURN_MS); // a signal that comes just before it waits a turn
 }
 
+static void full_tell(struct watch *watch)
+{
+    bool is_full = lp_log_follow_is_full(watch->follow);
+    if (is_full && !watch->was_full)
+        fprintf(stderr, "limpet log watch: more than %d files: the others are not watched\n",
+                LP_LOG_FOLLOW_MAX);
+    watch->was_full = is_full;
+}
+
 LP_MUST_CHECK static int turn(struct watch *watch)
 {
     infra_look(watch);
     lp_log_follow_look(watch->follow);
+    full_tell(watch);
     lines_take(watch);
     lp_watcher_tick(&watch->watcher, false);
     bool is_due = watch->watcher.now_ms - watch->saved_ms >= watch->save_ms;

@@ -58,6 +58,11 @@ const char *lp_log_follow_name(const struct lp_log_follow *follow, size_t source
     return follow->files[source].path;
 }
 
+bool lp_log_follow_is_full(const struct lp_log_follow *follow)
+{
+    return follow->is_full;
+}
+
 bool lp_log_follow_has_ended(const struct lp_log_follow *follow)
 {
     for (size_t i = 0; i < follow->count; i++)
@@ -136,6 +141,18 @@ int lp_log_follow_add(struct lp_log_follow *follow, const char *path, struct lp_
     follow->folders[follow->folder_count++] = (struct lp_log_folder){.path = text_copy(path)};
     folder_notify(follow, path);
     return LP_OK;
+}
+
+int lp_log_follow_add_kin(struct lp_log_follow *follow, const char *path, struct lp_err *err)
+{
+    struct stat kind;
+    size_t count = follow->folder_count;
+    if (stat(path, &kind) < 0 || !S_ISDIR(kind.st_mode))
+        return LP_OK;
+    int code = lp_log_follow_add(follow, path, err);
+    if (follow->folder_count > count)
+        follow->folders[count].is_kin = true;
+    return code;
 }
 
 int lp_log_follow_add_pipe(struct lp_log_follow *follow, int fd, const char *name,
@@ -247,7 +264,8 @@ static void folder_look(struct lp_log_follow *follow, const struct lp_log_folder
                       (int64_t)kind.st_mtim.tv_sec * 1000 + kind.st_mtim.tv_nsec / 1000000 >=
                           follow->since_ms;
         const struct lp_log_file file = {.fd = -1, .is_in_folder = true, .is_new = is_new};
-        if (lp_log_file_add(follow, &file, lp_str_text(&path), NULL) < 0)
+        follow->is_full = lp_log_file_add(follow, &file, lp_str_text(&path), NULL) < 0;
+        if (follow->is_full)
             return;
     }
 }
@@ -305,6 +323,18 @@ static bool is_replaced(const struct lp_log_file *file)
     return fd >= 0 && !is_inode(&file->here, &kind);
 }
 
+// Removed together with its folder, as with a node: nobody writes to it, and it holds disk space.
+static bool is_gone(const struct lp_log_file *file)
+{
+    struct stat kind;
+    LP_OWNS_STR struct lp_str folder = {0};
+    const char *slash = strrchr(file->path, '/');
+    if (!slash || slash == file->path || fstat(file->fd, &kind) < 0 || kind.st_nlink > 0)
+        return false;
+    lp_str_add_n(&folder, file->path, (size_t)(slash - file->path));
+    return stat(lp_str_text(&folder), &kind) < 0 && errno == ENOENT;
+}
+
 static void file_turn(struct lp_log_follow *follow, struct lp_log_file *file)
 {
     close(file->fd);
@@ -331,7 +361,7 @@ static bool block_fill(struct lp_log_follow *follow, struct lp_log_file *file)
         }
     } else if (count == 0 && is_cut(file)) {
         count = file_read(follow, file);
-    } else if (count == 0 && is_replaced(file)) {
+    } else if (count == 0 && (is_replaced(file) || is_gone(file))) {
         count = file_read(follow, file); // written between the two looks
         if (count <= 0) {
             file_turn(follow, file);

@@ -37,6 +37,7 @@ struct lp_log_file {
 struct lp_log_folder {
     char *path;
     bool was_followed; // before a restart
+    bool is_kin;       // with the others that are
 };
 
 struct lp_log_retired { // a file that was rotated away, to its end; not to be taken for a new one
@@ -54,7 +55,7 @@ struct lp_log_follow {
     int64_t since_ms; // when the places were kept: what is older is not new to a folder
     struct lp_log_retired retired[LP_LOG_RETIRED_MAX]; // a ring
     size_t retired_count;
-    bool has_begun;
+    bool has_begun, is_full;
     size_t current; // whose bytes are in the block
     size_t quiet;   // files in a row that had nothing
     size_t at, end; // of block

@@ -315,6 +315,15 @@ static void folder_resume(struct lp_log_follow *follow, const char *whole)
             follow->folders[i].was_followed = true;
 }
 
+static void kin_resume(struct lp_log_follow *follow)
+{
+    bool was_followed = false;
+    for (size_t i = 0; i < follow->folder_count; i++)
+        was_followed |= follow->folders[i].is_kin && follow->folders[i].was_followed;
+    for (size_t i = 0; i < follow->folder_count; i++)
+        follow->folders[i].was_followed |= follow->folders[i].is_kin && was_followed;
+}
+
 LP_MUST_CHECK static int folders_parse(struct lp_log_record *record, struct lp_log_follow *follow)
 {
     LP_OWNS_STR struct lp_str path = {0};
@@ -325,6 +334,8 @@ LP_MUST_CHECK static int folders_parse(struct lp_log_record *record, struct lp_l
         if (follow)
             folder_resume(follow, lp_str_text(&path));
     }
+    if (follow)
+        kin_resume(follow);
     return LP_OK;
 }
 

@@ -282,11 +282,18 @@ void lp_log_follow_close(struct lp_log_follow *follow);
 // A file (it may appear later) or a folder; known ones are left as they are. LP_EFULL: too many.
 LP_MUST_CHECK int lp_log_follow_add(struct lp_log_follow *follow, const char *path,
                                     struct lp_err *err);
+// The same for a folder that is one of a kind, as those of nodes, of which some come and some go:
+// where one of them was followed before a restart, new ones are read from their start. One that is
+// not there is not added.
+LP_MUST_CHECK int lp_log_follow_add_kin(struct lp_log_follow *follow, const char *path,
+                                        struct lp_err *err);
 // A pipe, taken: closed with the rest. LP_EFULL: too many.
 LP_MUST_CHECK int lp_log_follow_add_pipe(struct lp_log_follow *follow, int fd, const char *name,
                                          size_t *ret_source, struct lp_err *err);
 // Nothing can come any more: there are only pipes, and all of them have ended.
 bool lp_log_follow_has_ended(const struct lp_log_follow *follow);
+// A folder has files that are not followed, as there are LP_LOG_FOLLOW_MAX already.
+bool lp_log_follow_is_full(const struct lp_log_follow *follow);
 // Readable when something may have changed; -1: look once a second. Even with it, look that often:
 // not all file systems tell.
 int lp_log_follow_fd(const struct lp_log_follow *follow);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # limpet log, from a log of our own making: every sub-verb, its forms of output, its exit codes; and
-# watch across rotation, truncation and its own end, and of a node's output.
+# watch across rotation, truncation and its own end, and of a journal.
 . "$(dirname "$0")/tap.sh"
 before=$(machine)
 cd "$work" || exit 1
@@ -215,22 +215,4 @@ printf '#!/bin/sh\nexit 3\n' >bin/journalctl; chmod +x bin/journalctl
 PATH=$work/bin:$PATH timeout 10 "$LIMPET" log watch --journal >/dev/null 2>"$work/err"; is $? 1 "a journal that cannot be read is a failure"
 like "$(cat "$work/err")" 'journalctl ended with 3' "and said"
 
-# The output of nodes.
-cat >limpet.yaml <<'Y'
-name: talk
-services:
-  box:
-    image: host
-    command: [sh, -c, "while sleep 0.01; do echo tick; echo tack; done"]
-Y
-lp up limpet.yaml --wait=30 >/dev/null; is $? 0 "a node that talks"
-"$LIMPET" --root "$root" --infra talk log watch --learn 200 --bits 5 >told 2>"$work/err" &
-watcher=$!
-within 10 grep -q 'watching' "$work/err"; ok $? "watch --infra"
-sleep 3
-log=$(find "$root/nodes" -name 'box.log')
-ok "$(test -s "$log"; echo $?)" "its output is kept"
-echo 'alarm bell' >>"$log" # as if the application had said it
-within 10 told 'alarm bell'; ok $? "and judged as it is written"
-kill -TERM $watcher; wait $watcher; watcher=
 finish

@@ -119,6 +119,48 @@ static void test_file_that_goes_and_comes(void **state)
     lp_log_follow_close(follow);
 }
 
+// A node that is gone: its log is not held open; one that comes again is followed again.
+static void test_folder_that_goes_and_comes(void **state)
+{
+    (void)state;
+    struct lp_log_follow *follow = lp_log_follow_open(&(struct lp_log_follow_config){0});
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(lp_dir_make(at("node"), 0755, NULL), 0);
+        assert_int_equal(lp_log_follow_add(follow, at("node"), NULL), 0);
+        append("node/a.log", "one\nlast");
+        assert_string_equal(news(follow), "0:one|");
+        assert_int_equal(lp_dir_remove(at("node"), NULL), 0);
+        assert_string_equal(news(follow), "0:last|");
+        char link[64], path[256];
+        for (int fd = 3; fd < 64; fd++) {
+            snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+            ssize_t bytes = readlink(link, path, sizeof path - 1);
+            path[bytes > 0 ? bytes : 0] = 0;
+            assert_null(strstr(path, folder));
+        }
+    }
+    lp_log_follow_close(follow);
+}
+
+static void test_many_files(void **state)
+{
+    (void)state;
+    struct lp_log_follow *follow =
+        lp_log_follow_open(&(struct lp_log_follow_config){.is_polling = true});
+    assert_int_equal(lp_log_follow_add(follow, folder, NULL), 0);
+    for (int i = 0; i < 1024; i++) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/%d.log", folder, i);
+        assert_int_equal(lp_log_follow_add(follow, path, NULL), 0);
+    }
+    (void)news(follow);
+    assert_false(lp_log_follow_is_full(follow));
+    append("more.log", "one\n");
+    (void)news(follow);
+    assert_true(lp_log_follow_is_full(follow));
+    lp_log_follow_close(follow);
+}
+
 static void test_from_the_end(void **state)
 {
     (void)state;
@@ -234,6 +276,8 @@ int main(void)
         EACH(test_rotation_by_copy),
         EACH(test_folder),
         EACH(test_file_that_goes_and_comes),
+        EACH(test_folder_that_goes_and_comes),
+        EACH(test_many_files),
         EACH(test_from_the_end),
         EACH(test_long_line),
         EACH(test_pipe),

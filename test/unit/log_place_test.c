@@ -188,6 +188,33 @@ static void test_folder(void **state)
                                                    "now: what came since was not seen"));
 }
 
+// Nodes: a new one beside those that were followed is read from its start, unlike one of another
+// kind.
+static void test_kin(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        LP_OWNS_STR struct lp_str unseen = {0};
+        struct lp_log_follow_kept kept = {.saved_ms = now_ms += 1000};
+        const char *line, *nodes[] = {"one", "two"};
+        size_t source, bytes, count = 0;
+        struct lp_log_follow *follow = lp_log_follow_open(
+            &(struct lp_log_follow_config){.from_end = true, .is_polling = true});
+        assert_int_equal(lp_dir_make(at(nodes[round]), 0755, NULL), 0);
+        append(round ? "two/a.log" : "one/a.log", "line\n");
+        for (int i = 0; i < 2; i++) // of which in the first round one is not there
+            assert_int_equal(lp_log_follow_add_kin(follow, at(nodes[i]), NULL), 0);
+        int code = lp_log_follow_resume(follow, at("places"), &kept, &unseen, NULL);
+        assert_int_equal(code, round ? 0 : LP_ENOTFOUND);
+        lp_log_follow_look(follow);
+        while (lp_log_follow_next(follow, &source, &line, &bytes))
+            count++;
+        assert_int_equal(count, round);
+        assert_int_equal(lp_log_follow_save(follow, &kept, at("places"), NULL), 0);
+        lp_log_follow_close(follow);
+    }
+}
+
 static void test_absent_before(void **state)
 {
     (void)state;
@@ -255,8 +282,9 @@ int main(void)
         EACH(test_nothing_happened), EACH(test_end_in_the_middle_of_a_line),
         EACH(test_rotated_twice),    EACH(test_rotated_by_copy),
         EACH(test_rotated_away),     EACH(test_compressed_and_cut),
-        EACH(test_folder),           EACH(test_absent_before),
-        EACH(test_every_line_once),  EACH(test_damage),
+        EACH(test_folder),           EACH(test_kin),
+        EACH(test_absent_before),    EACH(test_every_line_once),
+        EACH(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
