@@ -4,6 +4,8 @@
 //   17/06/09 20:10:40 INFO executor.Backend: text
 //   03-17 16:13:38.811  1702  2395 D WindowManager: text
 //   2015-10-18 18:01:47,978 INFO [main] org.example.Master: text
+//   2021-01-01T12:00:00.123Z [worker 5] WARN  org.example.Master - text
+//   2021-01-01 12:00:00.123  INFO 7 --- [main] org.example.Master : text
 //   [10.30 16:49:06] chrome.exe - text
 //   20171223-22:15:29:606|Steps|30002312|text
 #include <string.h>
@@ -180,62 +182,96 @@ static bool split_piped(struct lp_span line, struct lp_log_head *head)
     return head->tag.bytes > 0;
 }
 
-// "[main] org.example.Master: text", behind the level: a thread, which may have blanks, before a
-// dotted name. False: it is not so.
-static bool thread_take(struct lp_span *rest, struct lp_log_head *head)
+// "[worker 5]": what is in the brackets, which may have blanks. False: there are none.
+static bool brackets_take(struct lp_span *rest, struct lp_span *ret_content)
 {
-    struct lp_span after = *rest;
-    lp_span_skip_blanks(&after);
-    if (after.bytes == 0 || *after.at != '[')
-        return false;
-    const char *thread = after.at + 1, *close = memchr(after.at, ']', after.bytes);
+    lp_span_skip_blanks(rest);
+    const char *close = rest->bytes && *rest->at == '[' ? memchr(rest->at, ']', rest->bytes) : NULL;
     if (!close)
         return false;
-    lp_span_skip(&after, (size_t)(close - after.at) + 1);
-    struct lp_span name = lp_span_token(&after);
-    if (name.bytes < 2 || name.at[name.bytes - 1] != ':' || !memchr(name.at, '.', name.bytes))
+    *ret_content = (struct lp_span){rest->at + 1, (size_t)(close - rest->at) - 1};
+    lp_span_skip(rest, ret_content->bytes + 2);
+    return true;
+}
+
+// Behind the level: "7 --- ", a process and dashes.
+static void dashes_take(struct lp_span *rest, struct lp_log_head *head)
+{
+    struct lp_span after = *rest, token;
+    while ((token = lp_span_token(&after)).bytes > 0) {
+        if (is_number(token))
+            head->key = token;
+        else if (!lp_span_is(token, "-") && !lp_span_is(token, "---"))
+            return;
+        *rest = after;
+    }
+}
+
+// "[main] org.example.Master: text", behind the level: a thread before a dotted name. False: it is
+// not so.
+static bool thread_take(const struct lp_span *rest, struct lp_log_head *head)
+{
+    struct lp_span after = *rest, thread;
+    if (!brackets_take(&after, &thread))
         return false;
-    head->key = (struct lp_span){thread, (size_t)(close - thread)};
-    head->tag = (struct lp_span){name.at, name.bytes - 1};
+    struct lp_span name = lp_span_token(&after), behind = after, end = lp_span_token(&behind);
+    bool has_colon = name.bytes > 1 && name.at[name.bytes - 1] == ':';
+    if (!has_colon && (lp_span_is(end, ":") || lp_span_is(end, "-")))
+        after = behind;
+    else if (!has_colon)
+        return false;
+    if (!name.bytes || !memchr(name.at, '.', name.bytes))
+        return false;
+    head->key = thread;
+    head->tag = (struct lp_span){name.at, name.bytes - has_colon};
     lp_span_skip_blanks(&after);
     head->text = after;
     return true;
 }
 
+// What stands before the level: dates, times, numbers, a thread in brackets. False: it is not so.
+static bool level_find(struct lp_span *rest, struct lp_log_head *head)
+{
+    for (int tokens = 0; tokens < TOKENS_BEFORE; tokens++) {
+        struct lp_span before = *rest, token = lp_span_token(rest), thread;
+        if (token.bytes == 0)
+            return false;
+        if (lp_log_is_level(token))
+            return true;
+        bool may_be_file = tokens == 0; // "nova-api.log.1.2017-05-16_13:53:08" before the date
+        if (is_numeric(token) || lp_span_is(token, "-") || may_be_file) {
+            time_take(token, head);
+            if (is_number(token))
+                head->key = token;
+        } else if (brackets_take(&before, &thread)) {
+            head->key = thread;
+            *rest = before;
+        } else {
+            return false;
+        }
+    }
+    return false;
+}
+
 bool lp_log_split_level(struct lp_span line, struct lp_log_head *ret_head)
 {
     *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
-    struct lp_span rest = line, token = {0};
+    struct lp_span rest = line;
     if (line.bytes > 3 && *line.at == '[' && split_bracketed(line, ret_head))
         return true;
     if (line.bytes && *line.at >= '0' && *line.at <= '9' && split_piped(line, ret_head))
         return true;
     *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
-    int tokens = 0;
-    for (; tokens < TOKENS_BEFORE; tokens++) {
-        token = lp_span_token(&rest);
-        if (token.bytes == 0)
-            return false;
-        if (lp_log_is_level(token))
-            break;
-        bool may_be_file = tokens == 0; // "nova-api.log.1.2017-05-16_13:53:08" before the date
-        if (!is_numeric(token) && !lp_span_is(token, "-") && !may_be_file)
-            return false;
-        time_take(token, ret_head);
-        if (is_number(token))
-            ret_head->key = token;
-    }
-    if (tokens == TOKENS_BEFORE)
+    if (!level_find(&rest, ret_head))
         return false;
+    dashes_take(&rest, ret_head);
     if (thread_take(&rest, ret_head))
         return true;
-    struct lp_span after = rest;
-    while (lp_span_is(token = lp_span_token(&after), "-"))
-        continue;
+    struct lp_span token = lp_span_token(&rest);
     if (token.bytes == 0)
         return false;
     ret_head->tag = component_of(token);
-    contexts_take(&after, ret_head);
-    ret_head->text = after;
+    contexts_take(&rest, ret_head);
+    ret_head->text = rest;
     return true;
 }

@@ -107,6 +107,8 @@ bool lp_log_split_syslog(struct lp_span line, struct lp_log_head *ret_head)
     *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     struct lp_span rest = line;
     priority_skip(&rest);
+    if (rest.bytes && *rest.at == '[') // "[Sun Dec 04 04:47:44 2005] [error] ...": of ACCESS
+        return false;
     if (!date_take(&rest, &ret_head->at_ms)) {
         bool is_modern = is_stamped(rest);
         if (is_modern)

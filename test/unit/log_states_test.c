@@ -71,6 +71,10 @@ static void formats(void **state)
              "* close, *");
     one_line("2015-10-18 18:01:47,978 INFO [IPC Server handler 2] org.example.v2.Master: Created 7",
              LP_LOG_LEVEL, "org.example.v2.Master", "Created *");
+    one_line("2021-01-01T12:00:00.123Z [worker 5] WARN  org.example.Foo - slow query took 120 ms",
+             LP_LOG_LEVEL, "org.example.Foo", "slow query took *");
+    one_line("2021-01-01 12:00:00.123  INFO 7 --- [ main] org.example.Foo     : Started in 2 s",
+             LP_LOG_LEVEL, "org.example.Foo", "Started in *");
     one_line("20171223-22:15:29:606|Step_LSC|30002312|onStandStepChanged 3579", LP_LOG_LEVEL,
              "Step_LSC", "onStandStepChanged *");
     one_line("2017-12-23 22:15:29.606|WARN|db|a|b 5", LP_LOG_LEVEL, "db", "a|b *");
@@ -393,6 +397,34 @@ static void bounds_fold(void **state)
     lp_log_states_close(states);
 }
 
+// Found out from the lines, where several formats nearly fit.
+static void formats_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        enum lp_log_format format;
+    } cases[] = {
+        {"[Sun Dec 04 04:47:44 2005] [notice] workerEnv.init() ok /etc/httpd\n", LP_LOG_ACCESS},
+        {"Dec 10 06:55:46 LabSZ sshd[24200]: Invalid user x\n", LP_LOG_SYSLOG_3164},
+        {"2015-10-18 18:01:47,978 INFO [main] org.example.Master: Created 7\n", LP_LOG_LEVEL},
+        {"2021-01-01T12:00:00.123Z [w 5] WARN  org.example.Foo - slow\n", LP_LOG_LEVEL},
+        {"20171223-22:15:29:606|Step_LSC|30002312|onStandStepChanged 3579\n", LP_LOG_LEVEL},
+        {"2016-09-28 04:30:30, Info                  CBS    Loaded v6\n", LP_LOG_LEVEL},
+        {"- 1117838570 2005.06.03 R02-M1 2005-06-03-15.42.50 R02 RAS KERNEL INFO x\n", LP_LOG_FREE},
+        {"[abc] free text of no format at all\n", LP_LOG_FREE},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct lp_log_states_config config = {0};
+        struct lp_log_lines lines = {0};
+        struct lp_log_states *states =
+            read_as(cases[i].line, strlen(cases[i].line), 4096, &config, &lines);
+        assert_int_equal(lp_log_states_format(states), cases[i].format);
+        lp_log_lines_release(&lines);
+        lp_log_states_close(states);
+    }
+}
+
 // A model file must give every template its number again, whatever the log says.
 static void templates_again(void **state)
 {
@@ -487,6 +519,7 @@ int main(void)
         cmocka_unit_test(smallest_table),    cmocka_unit_test(times_of_levels),
         cmocka_unit_test(variables),         cmocka_unit_test(long_texts),
         cmocka_unit_test(returns_within),    cmocka_unit_test(odd_bytes),
+        cmocka_unit_test(formats_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
