@@ -6,7 +6,7 @@ command -v python3 >/dev/null || skip_all 'python3 is missing'
 before=$(machine)
 PORT=$(free_port)
 export PORT
-short=(--set UP=500ms --set HOLD=3s --set AT=1500ms --set END=4s --set RATE=60)
+short=(--set UP=500ms --set HOLD=2s --set AT=1s --set END=3s --set RATE=60)
 [ "${NIGHTLY:-0}" = 1 ] && short=()
 timeout 600 "$LIMPET" --root "$root" experiment run "$here/../../experiments/s1-policies.yaml" "${short[@]}" --out "$work/out" >"$work/run.out" 2>&1
 is $? 0 "the policies of S1"
@@ -19,7 +19,7 @@ is "$(jq -r '. as $r | [.runs[] | $r.variants[.variant].name + " " + .status] | 
     "all but the checkpoint of a VM were run"
 is "$(jq -r '.runs[3].reasons[0]' "$work/out/result.json")" "this Limpet has no nodes of the kind vm" "and that says why not"
 is "$(figure reference failed) $(figure reference writes.acknowledged_then_lost)" "0 0" "without a fault nothing fails, and nothing is lost"
-hold=(500000 3500000) # from when to when the load is constant
+hold=(500000 2500000) # from when to when the load is constant
 [ "${NIGHTLY:-0}" = 1 ] && hold=(5000000 25000000)
 is "$(jq -r --argjson from "${hold[0]}" --argjson to "${hold[1]}" '[.runs[] | select(.load) | .load.marks.effect_us | select(.)] | length == 3 and all(. > $from and . < $to)' "$work/out/result.json")" true \
     "the store's node fails in the constant phase"
