@@ -19,10 +19,18 @@ struct part {
 };
 static const char *const comparisons[] = {"==", "!=", "<=", ">=", "<", ">"};
 
+bool lp_json_same(const json_t *a, const json_t *b)
+{
+    if (!json_is_number(a) || !json_is_number(b))
+        return json_equal(a, b);
+    double difference = json_number_value(a) - json_number_value(b);
+    return difference >= 0 && difference <= 0;
+}
+
 static bool is_so(const json_t *found, const char *compares, const json_t *wanted)
 {
     if (strcmp(compares, "==") == 0 || strcmp(compares, "!=") == 0)
-        return json_equal(found, wanted) == (compares[0] == '=');
+        return lp_json_same(found, wanted) == (compares[0] == '=');
     double order = json_number_value(found) - json_number_value(wanted);
     if (json_is_string(found) && json_is_string(wanted))
         order = strcmp(json_string_value(found), json_string_value(wanted));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 
@@ -10,3 +11,5 @@
 // LP_EINPUT: anything else, such as a slice.
 LP_MUST_CHECK int lp_json_path(const json_t *value, const char *path, json_t **ret_matches,
                                struct lp_err *err);
+// The same value; 2 and 2.0 are.
+bool lp_json_same(const json_t *a, const json_t *b);

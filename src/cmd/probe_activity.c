@@ -172,7 +172,7 @@ static bool is_one_of(const struct lp_texts *values, const json_t *value)
 {
     for (size_t i = 0; i < values->count; i++) {
         json_t *wanted = json_loads(values->items[i], JSON_DECODE_ANY, NULL);
-        bool is_it = wanted && json_equal(wanted, value);
+        bool is_it = wanted && lp_json_same(wanted, value);
         json_decref(wanted);
         if (is_it)
             return true;

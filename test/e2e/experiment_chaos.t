@@ -143,7 +143,7 @@ steady-state-hypothesis:
       provider: {type: process, path: printf, arguments: "'a\\\\nb\\\\n' | wc -l", timeout: 5}
     - name: jsonpath
       type: probe
-      tolerance: {type: jsonpath, path: "\$.a[*].b", expect: [1, 2], target: stdout}
+      tolerance: {type: jsonpath, path: "\$.a[*].b", expect: [1, 2.0], target: stdout}
       provider: {type: process, path: echo, arguments: ['{"a": [{"b": 1}, {"b": 2}]}']}
     - name: judged by another
       type: probe
