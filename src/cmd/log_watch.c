@@ -329,10 +329,9 @@ const struct lp_verb lp_log_verb_watch = {
         "the output of all nodes of an infrastructure, across rotation and truncation. Each is a\n"
         "log of its own; one model serves all. Without a model at MODEL, what the files hold is\n"
         "learnt first; with one, watching goes on where it stopped (MODEL.places), through files\n"
-        "that were rotated since, and what cannot be read any more is said. A line that is missing "
-        "is told from 10 bits less on. With -o json, one\n"
-        "object a line as by rank, with at (ms), source, text. SIGTERM\n"
-        "and SIGINT save and end.",
+        "that were rotated since, and what cannot be read any more is said. A line that is\n"
+        "missing is told from 10 bits less on. With -o json, one object a line as by rank, with\n"
+        "at (ms), source, text. SIGTERM and SIGINT save and end.",
     .options = options,
     .run = run,
     .most = -1,

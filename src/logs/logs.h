@@ -7,7 +7,8 @@
 //   and why
 //
 // Scores are fixed-point: 1/256 bit (LP_LOG_BIT). They are sums of logarithms of ratios of
-// integers, taken from one table: the same bits with every compiler on every machine (test/same.sh).
+// integers, taken from one table: the same bits with every compiler on every machine; test/same.sh
+// tries it.
 // Nothing here keeps a clock or a thread; memory is bounded by the configuration.
 // Every formula of the scores, as integers: docs/logs-arithmetic.md.
 // Source: S3 (Haque, DeLucia, Baseman 2017) for the chain, its scores and its protocol.
