@@ -8,17 +8,17 @@
 
 enum { LAYER_HANDLE = 3 }; // where the driver has put it
 
-// SOCKET TARGET NAME [SOURCE], or: remove PID NAME
+// FAULT SOCKET TARGET NAME [SOURCE], or: remove PID NAME. FAULT marks whose it is.
 static int layer_run(struct lp_cmd *cmd, int argc, char **argv)
 {
     int result;
     if (strcmp(argv[1], "remove") == 0) {
         result = lp_layer_unmount((pid_t)strtol(argv[2], NULL, 10), argv[3], &cmd->err);
     } else {
-        struct lp_layer_spec spec = {.socket = argv[1],
-                                     .target = argv[2],
-                                     .name = argv[3],
-                                     .source = argc > 4 ? argv[4] : NULL,
+        struct lp_layer_spec spec = {.socket = argv[2],
+                                     .target = argv[3],
+                                     .name = argc > 4 ? argv[4] : "limpet",
+                                     .source = argc > 5 ? argv[5] : NULL,
                                      .handle = LAYER_HANDLE};
         result = lp_layer_run(&spec, &cmd->err);
     }
@@ -28,9 +28,9 @@ static int layer_run(struct lp_cmd *cmd, int argc, char **argv)
 const struct lp_verb lp_verb_layer = {
     .name = "layer",
     .summary = "Serve a volume whose disk is full, slow or broken",
-    .usage = "SOCKET TARGET NAME [SOURCE] | remove PID NAME",
+    .usage = "FAULT SOCKET TARGET NAME [SOURCE] | remove PID NAME",
     .run = layer_run,
     .least = 3,
-    .most = 4,
+    .most = 5,
     .is_hidden = true,
 };

@@ -28,8 +28,8 @@ LP_MUST_CHECK static int layer_spawn(struct lp_crun *crun, const struct lp_crun_
     LP_OWNS_FD int output = open(log.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (output < 0)
         return lp_err_set(err, LP_EIO, "%s: %s", log.text, strerror(errno));
-    const char *argv[] = {program,  "layer",       socket.text, layer->target,
-                          "limpet", layer->source, NULL};
+    const char *argv[] = {program,       "layer",  "node",        socket.text,
+                          layer->target, "limpet", layer->source, NULL};
     struct lp_child_spec spec = {.argv = argv,
                                  .kept_fd = fuse_fd,
                                  .is_detached = true,

@@ -73,6 +73,16 @@ static pid_t child_pid(const struct lp_fault_job *job, const char *key)
     return state == 0 || state == 'Z' ? 0 : pid;
 }
 
+// The layer that was started for this fault, while it lives.
+static pid_t layer_pid(const struct lp_faults *faults, const struct lp_fault_job *job)
+{
+    pid_t pid = child_pid(job, "layer");
+    if (pid == 0 && job->is_found) // a daemon was killed before it noted which
+        (void)lp_fault_workers_find(faults, job, "layer", &pid, 1);
+    char state = pid ? lp_fault_process_state(pid) : 0;
+    return state == 0 || state == 'Z' ? 0 : pid;
+}
+
 LP_MUST_CHECK static int layer_spawn(struct lp_faults *faults, struct lp_fault_job *job,
                                      const struct lp_child_spec *spec, const char *key,
                                      struct lp_err *err)
@@ -87,16 +97,17 @@ LP_MUST_CHECK static int layer_spawn(struct lp_faults *faults, struct lp_fault_j
 LP_MUST_CHECK static int layer_start(struct lp_faults *faults, struct lp_fault_job *job, pid_t node,
                                      struct lp_err *err)
 {
-    char program[512], name[LP_LAYER_NAME_BYTES], path[64];
+    char program[512], mark[LP_FAULT_MARK_BYTES], name[LP_LAYER_NAME_BYTES], path[64];
     struct lp_place socket = file_of(faults, job, "sock"), log = file_of(faults, job, "log");
     lp_layer_name(target_of(job), name);
     snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)node);
     lp_program_again(program, sizeof(program));
+    lp_fault_worker_mark(faults, job, mark);
     LP_OWNS_FD int space = open(path, O_RDONLY | O_CLOEXEC);
     LP_OWNS_FD int output = open(log.text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (space < 0 || output < 0)
         return lp_err_set(err, LP_EIO, "%s: %s", space < 0 ? path : log.text, strerror(errno));
-    const char *argv[] = {program, "layer", socket.text, target_of(job), name, NULL};
+    const char *argv[] = {program, "layer", mark, socket.text, target_of(job), name, NULL};
     struct lp_child_spec spec = {.argv = argv,
                                  .kept_fd = space,
                                  .is_detached = true,
@@ -125,7 +136,7 @@ static int disk_inject(struct lp_faults *faults, struct lp_fault_job *job, struc
     fault_fill(job, node, &fault);
     int result =
         lp_layer_ask(file_of(faults, job, "sock").text, LP_LAYER_SET, &fault, &answer, err);
-    if (result != LP_ENOTFOUND || child_pid(job, "layer"))
+    if (result != LP_ENOTFOUND || layer_pid(faults, job))
         return 0; // one stands there: look tells what it answers
     if (is_over_volume(job, node))
         return lp_err_set(err, LP_ECONFLICT,
@@ -160,7 +171,7 @@ static int disk_look(struct lp_faults *faults, struct lp_fault_job *job, struct 
     if (result == LP_ETIMEOUT)
         return 0;
     if (result == LP_ENOTFOUND)
-        return child_pid(job, "layer") ? 0 : ended_tell(faults, job, err);
+        return layer_pid(faults, job) ? 0 : ended_tell(faults, job, err);
     if (result < 0)
         return result;
     if (answer.phase == LP_LAYER_REFUSED)
@@ -225,7 +236,7 @@ static int disk_undo(struct lp_faults *faults, struct lp_fault_job *job, struct 
     if (result != LP_ENOTFOUND)
         return result;
     // It died, it has not come to take orders yet, or it stands in no tree any more.
-    pid_t layer = child_pid(job, "layer");
+    pid_t layer = layer_pid(faults, job);
     if (layer && !is_ending(layer)) {
         kill(layer, SIGKILL);
         return lp_err_set(err, LP_ETIMEOUT, "the layer is ending");

@@ -45,7 +45,7 @@ npid() { cat "$root/nodes/disks/$1/pid"; } # of limpet-init
 healed() { [ "$(lp faults -o json | jq length)" = 0 ]; }
 in_db() { lp exec db-1 sh -c "$1" 2>&1; }
 # Those that were put there for a fault: two volumes have one of their own.
-layers() { pgrep -af "layer $root" | grep -vc ' limpet '; }
+layers() { pgrep -af "layer [^ ]+ $root" | grep -vc ' limpet '; }
 covered() { grep -c 'fuse\.limpet' "/proc/$(npid db-1)/mountinfo"; }
 gone() { [ "$(layers) $(covered)" = "0 0" ]; }
 heal() { lp heal --all >/dev/null && within 5 gone; }
@@ -155,7 +155,7 @@ pkill -9 -f "$root.*daemon|daemon.*$root"; within 5 eval '! lp ps >/dev/null 2>&
 like "$(nsenter -t "$(npid db-1)" -m touch /var/data/x 2>&1)" "Read-only" "the fault stays without the daemon"
 heal; ok $? "the next daemon undoes it"
 lp break db-1 read-only --for 5m >/dev/null
-pkill -9 -f "layer $root/nodes/disks/db-1/"
+pkill -9 -f "layer [^ ]+ $root/nodes/disks/db-1/"
 heal; ok $? "the mount of a layer that died is taken away"
 is "$(in_db 'cat /var/data/file')" old "and the volume is there"
 lp break db-1 io-error --for 1m >/dev/null
@@ -178,7 +178,7 @@ lp exec apart-1 su user -c 'echo lost >/bound/file'; is "$(lp exec apart-1 cat /
 lp heal --all >/dev/null; is "$(cat "$work/bound/file")" "" "and is lost, where owners are shifted, too"
 
 # A volume with a layer from the node's start: faults reach what is open.
-own() { pgrep -f "layer $root/nodes/disks/open-1/"; }
+own() { pgrep -f "layer [^ ]+ $root/nodes/disks/open-1/"; }
 was=$(own)
 lp exec open-1 python3 -u -c '
 import errno, os, time
