@@ -89,6 +89,9 @@ static int train(struct lp_cmd *cmd, int argc, char **argv)
     struct lp_log_session_model *model = NULL;
     int code = sessions_read(cmd, argv[1], &states, &sessions, &cmd->err);
     config.states = states;
+    if (code == 0 && states && sessions.count == 0)
+        code =
+            lp_err_set(&cmd->err, LP_EINPUT, "%s: no line has what --group-by looks for", argv[1]);
     if (code == 0)
         code = lp_log_session_train(&sessions, &config, &model, &cmd->err);
     if (code == 0)

@@ -48,11 +48,27 @@ int lp_log_record_save(const struct lp_str *text, const char *path, struct lp_er
 
 // ---- reading
 
+// A model of Limpet of another kind is named.
+static int foreign_tell(const struct lp_log_record *record, const struct lp_log_record_kind *kind)
+{
+    static const struct lp_log_record_kind others[] = {
+        {.magic = "limpetLM", .noun = "log model (limpet log train)"},
+        {.magic = "limpetSM", .noun = "model of sessions (limpet log sessions train)"},
+        {.magic = "limpetLP", .noun = "list of places (limpet log watch)"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (record->count >= LP_LOG_RECORD_MAGIC_BYTES &&
+            memcmp(record->bytes, others[i].magic, LP_LOG_RECORD_MAGIC_BYTES) == 0)
+            return lp_err_set(record->err, LP_ECORRUPT, "this is a %s, not a %s", others[i].noun,
+                              kind->noun);
+    return lp_err_set(record->err, LP_ECORRUPT, "this is not a %s of Limpet", kind->noun);
+}
+
 int lp_log_record_open(struct lp_log_record *record, const struct lp_log_record_kind *kind)
 {
     if (record->count < LP_LOG_RECORD_MAGIC_BYTES ||
         memcmp(record->bytes, kind->magic, LP_LOG_RECORD_MAGIC_BYTES) != 0)
-        return lp_err_set(record->err, LP_ECORRUPT, "this is not a %s of Limpet", kind->noun);
+        return foreign_tell(record, kind);
     record->at = LP_LOG_RECORD_MAGIC_BYTES;
     uint64_t version = lp_log_record_number(record, 4);
     if (!record->is_short && version != kind->version)

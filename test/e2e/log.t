@@ -101,6 +101,12 @@ is "$(lp log sessions score -m s.model -o json asked | jq -c '[.session, .anomal
     '["odd",true] [2,false] ' "sessions score: by name or line"
 is "$(lp log sessions score -m s.model -o json asked | tail -n 1)" '{"sessions":2,"anomalous":1}' "and how many"
 lp log sessions score -m s.model --fail asked >/dev/null; is $? 1 "--fail"
+like "$(lp log rank -m s.model new.log 2>&1)" 's.model: this is a model of sessions .*, not a log model' "another kind of model is named"
+like "$(lp log sessions score -m all.model asked 2>&1)" 'all.model: this is a log model .*, not a model of sessions' "either way"
+like "$(lp log sessions train -o g.model --group-by 'zzz(.)' new.log 2>&1)" 'new.log: no line has what --group-by looks for' "an expression that fits nothing is said"
+lp log sessions train -q -o g.model --group-by 'app\[([0-9]+)\]' normal.log; is $? 0 "sessions of a log, by an expression"
+is "$(lp log sessions score -m g.model -o json --group-by 'app\[([0-9]+)\]' <(cat new.log; sed -n 4p normal.log) | jq -c '[.session, .anomalous] | select(.[0] and .[1])')" \
+    '["0",true]' "are told by what it finds"
 like "$(echo '1 x' | lp log sessions score -m s.model - 2>&1)" '1:3' "a mistake has its place"
 
 lp log plot damaged.log --truth truth -o page.html; is $? 0 "plot"

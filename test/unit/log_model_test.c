@@ -157,6 +157,54 @@ static void test_merge(void **state)
     lp_log_model_close(a);
 }
 
+// Some lines of one model as those of another, which numbers their templates by itself.
+static void train_copy(struct lp_log_model *to, struct lp_log_model *from,
+                       const struct lp_log_lines *lines, size_t first, size_t count)
+{
+    struct lp_log_lines copy = {0};
+    for (size_t i = first; i < first + count; i++) {
+        struct lp_log_template is = lp_log_states_get(lp_log_model_states(from), lines->states[i]);
+        lines_add(&copy, lp_log_states_take(lp_log_model_states(to), is.tag, is.text));
+    }
+    lp_log_model_train(to, &copy, 0, copy.count);
+    lp_log_lines_release(&copy);
+}
+
+// Wherever a log is cut: the sum of its parts is the log but for the seam.
+static void test_merge_anywhere(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct lp_log_model *all = model_open(), *parts = model_open();
+        struct lp_log_model *a = model_open(), *b = model_open();
+        struct lp_log_lines lines = lines_random(all, seed, 300);
+        size_t cut = 1 + seed * 7919 % (lines.count - 1);
+        train_copy(parts, all, &lines, 0, cut);
+        train_copy(parts, all, &lines, cut, lines.count - cut);
+        train_copy(a, all, &lines, 0, cut);
+        train_copy(b, all, &lines, cut, lines.count - cut);
+        assert_int_equal(lp_log_model_merge(a, b, NULL), 0);
+        assert_same(a, parts);
+        lp_log_model_train(all, &lines, 0, lines.count);
+        size_t count = lp_log_states_count(lp_log_model_states(all));
+        for (uint16_t x = 0; x < count; x++)
+            for (uint16_t y = 0; y < count; y++) {
+                struct lp_log_template from = lp_log_states_get(lp_log_model_states(all), x);
+                struct lp_log_template to = lp_log_states_get(lp_log_model_states(all), y);
+                uint16_t there =
+                    lp_log_states_take(lp_log_model_states(parts), from.tag, from.text);
+                uint16_t next = lp_log_states_take(lp_log_model_states(parts), to.tag, to.text);
+                uint64_t seam = x == lines.states[cut - 1] && y == lines.states[cut];
+                assert_int_equal(lp_log_model_pairs(all, x, y),
+                                 lp_log_model_pairs(parts, there, next) + seam);
+            }
+        struct lp_log_model *models[] = {all, parts, a, b};
+        for (size_t i = 0; i < 4; i++)
+            lp_log_model_close(models[i]);
+        lp_log_lines_release(&lines);
+    }
+}
+
 static void test_decay(void **state)
 {
     (void)state;
@@ -324,17 +372,12 @@ static void test_walk_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_log2_table),
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_counts_stepwise),
-        cmocka_unit_test(test_doubled),
-        cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_decay),
-        cmocka_unit_test(test_full_table),
-        cmocka_unit_test(test_pair_counts),
-        cmocka_unit_test(test_file),
-        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_log2_table),      cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_counts_stepwise), cmocka_unit_test(test_doubled),
+        cmocka_unit_test(test_merge),           cmocka_unit_test(test_merge_anywhere),
+        cmocka_unit_test(test_decay),           cmocka_unit_test(test_full_table),
+        cmocka_unit_test(test_pair_counts),     cmocka_unit_test(test_file),
+        cmocka_unit_test(test_damage),          cmocka_unit_test(test_walk),
         cmocka_unit_test(test_walk_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
