@@ -3,12 +3,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -226,6 +228,23 @@ _Noreturn static void helper_finish(int fd, const struct lp_layer_answer *answer
     _exit(0);
 }
 
+// In a child. The kernel waits for pages that are being read before it drops them. Over the layer's
+// own handle that would be for ever when the layer is killed meanwhile: what it was asked and did
+// not answer fails only when nobody has its handle any more. So the child has one of its own.
+static void handle_clone(const struct lp_layer *layer)
+{
+    uint32_t served_fd = (uint32_t)layer->fuse_fd;
+    LP_OWNS_FD int own = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    if (own >= 0 && ioctl(own, FUSE_DEV_IOC_CLONE, &served_fd) == 0)
+        (void)dup3(own, layer->fuse_fd, O_CLOEXEC);
+}
+
+static void caches_drop(struct lp_layer *layer)
+{
+    handle_clone(layer);
+    lp_layer_caches_drop(layer);
+}
+
 void lp_layer_look_begin(struct lp_layer *layer, const struct lp_layer_fault *fault)
 {
     int fd;
@@ -234,7 +253,7 @@ void lp_layer_look_begin(struct lp_layer *layer, const struct lp_layer_fault *fa
         return;
     struct look look = {.fault = fault, .target = layer->spec->target, .answer = &answer, .fd = -1};
     // What the kernel has read already would hide that the disk is slow or broken.
-    lp_layer_caches_drop(layer);
+    caches_drop(layer);
     close(layer->fuse_fd); // the mount must not outlive the layer for our sake
     look_enter(layer, &look);
     if (look.fd >= 0)
@@ -248,7 +267,7 @@ void lp_layer_drop_begin(struct lp_layer *layer, uint32_t kind)
     static const struct lp_layer_answer over = {.phase = LP_LAYER_NONE};
     if (!helper_start(layer, &layer->helpers[kind], &fd))
         return;
-    lp_layer_caches_drop(layer);
+    caches_drop(layer);
     helper_finish(fd, &over);
 }
 
