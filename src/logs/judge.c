@@ -6,6 +6,7 @@
 enum {
     MERGED_OFFSET = 10 * LP_LOG_BIT, // an unexpected line is worth that less than a missing one
     DISPLACED_FROM = 4 * LP_LOG_BIT, // what is that unexpected is where it does not belong
+    LATE_BITS = 2 * LP_LOG_BIT,      // what comes late is that much less missing
     BONUS_WEIGHT = 12,
     BONUS_SHARE = 50, // new neighbours are worth telling while they are less than one in 50
 };
@@ -15,12 +16,25 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-int64_t lp_log_merged_bonus(uint64_t unseen, uint64_t total)
+struct lp_log_novelty lp_log_counts_novelty(const struct lp_log_counts *train)
+{
+    struct lp_log_novelty novelty = {0};
+    for (uint32_t i = 0; i < train->pairs.slot_count; i++) {
+        uint32_t times = lp_log_pairs_at(&train->pairs, i).next;
+        novelty.total += times;
+        novelty.once += times == 1;
+    }
+    return novelty;
+}
+
+int64_t lp_log_merged_bonus(uint64_t unseen, uint64_t total, const struct lp_log_novelty *train)
 {
     if (!unseen)
         return 0;
-    int64_t bits = lp_log2(total) - lp_log2((unsigned __int128)BONUS_SHARE * unseen);
-    return BONUS_WEIGHT * larger(bits, 0);
+    int64_t found = lp_log2(total) - lp_log2((unsigned __int128)BONUS_SHARE * unseen);
+    int64_t expected = lp_log2((unsigned __int128)train->total + 1) -
+                       lp_log2((unsigned __int128)BONUS_SHARE * (train->once + 1));
+    return BONUS_WEIGHT * larger(larger(found, expected), 0);
 }
 
 // INS of the line at `center` less 5/16 of the highest that is 2 to 8 lines away.
@@ -44,14 +58,63 @@ static void less_displaced(struct lp_log_gap *gap, const struct lp_log_around *a
         *gap = (struct lp_log_gap){.bits = 0, .state = LP_LOG_NOTHING};
 }
 
+// Seen from one side of the gap, does m come within LP_LOG_AROUND lines, beside the ones that the
+// other lines of this kind have coming? step: 1 ahead of line i, -1 behind line i + 1.
+static bool is_late(const struct lp_log_around *around, int step, uint16_t m)
+{
+    int at = step > 0 ? LP_LOG_AROUND : LP_LOG_AROUND + 1;
+    uint16_t owner = around->states[at];
+    int owed = 1;
+    for (int k = 0; k < LP_LOG_AROUND; k++) {
+        at += step;
+        owed += around->states[at] == owner;
+        if (around->states[at] == m && --owed == 0)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t late_habits(const struct lp_log_habits *habits, uint32_t broken,
+                            const struct lp_log_around *around, int step)
+{
+    uint32_t late = 0;
+    for (uint32_t i = 0; i < habits->count; i++)
+        if (broken >> i & 1 && is_late(around, step, habits->states[i]))
+            late |= 1u << i;
+    return late;
+}
+
+static struct lp_log_gap miss_again(const struct lp_log_judgement *judgement,
+                                    const struct lp_log_scores *scores,
+                                    const struct lp_log_around *around)
+{
+    struct lp_log_absence absence = {
+        .before = around->states[LP_LOG_AROUND],
+        .after = around->states[LP_LOG_AROUND + 1],
+        .ahead = judgement->ahead,
+        .behind = judgement->behind,
+    };
+    absence.ahead_late =
+        late_habits(&lp_log_scores_row(scores, absence.before)->ahead, absence.ahead, around, 1);
+    absence.behind_late =
+        late_habits(&lp_log_scores_row(scores, absence.after)->behind, absence.behind, around, -1);
+    return lp_log_scores_miss(scores, &absence);
+}
+
 void lp_log_judgement_compare(struct lp_log_judgement *judgement,
+                              const struct lp_log_scores *scores,
                               const struct lp_log_around *around)
 {
     if (judgement->here != LP_LOG_NO_SCORE)
         judgement->here = contrast(around, LP_LOG_AROUND);
     if (judgement->next != LP_LOG_NO_SCORE)
         judgement->next = contrast(around, LP_LOG_AROUND + 1);
-    less_displaced(&judgement->bridge, around);
+    struct lp_log_gap *bridge = &judgement->bridge;
+    if (bridge->bits && (is_late(around, 1, bridge->state) || is_late(around, -1, bridge->state)))
+        bridge->bits -= LATE_BITS;
+    if (judgement->miss.bits)
+        judgement->miss = miss_again(judgement, scores, around);
+    less_displaced(bridge, around);
     less_displaced(&judgement->miss, around);
 }
 

@@ -14,7 +14,8 @@ enum {
 
 struct judged {            // four neighbouring states x_i .. x_i+3
     uint64_t key;          // never all ones: LP_LOG_NOTHING is not among them
-    int64_t next;          // INS(i + 1)
+    int32_t next;          // INS(i + 1)
+    int32_t next_most;     // the most that is left of it less its burst
     int32_t bridge;        // BRIDGE(i)
     uint8_t ahead, behind; // broken habits of x_i and of x_i+3
     bool is_new;
@@ -85,13 +86,52 @@ static int64_t unexpected_again(const struct ranker *ranker, size_t i)
     return unexpected_at(ranker, i);
 }
 
+// What is left of it at most when the burst is taken off that it may stand in.
+static int64_t less_burst_most(const struct ranker *ranker, uint16_t state, int64_t ins)
+{
+    int64_t near = lp_log_scores_burst(&ranker->scores, state, true);
+    int64_t alone = lp_log_scores_burst(&ranker->scores, state, false);
+    return ins - (near < alone ? near : alone);
+}
+
+static bool is_near_another(const struct ranker *ranker, size_t i)
+{
+    size_t from = i < LP_LOG_NEAR ? 0 : i - LP_LOG_NEAR;
+    size_t end = ranker->count - i > LP_LOG_NEAR ? i + LP_LOG_NEAR + 1 : ranker->count;
+    for (size_t k = from; k < end; k++)
+        if (k != i && ranker->states[k] == ranker->states[i])
+            return true;
+    return false;
+}
+
+static int64_t less_burst(const struct ranker *ranker, size_t i)
+{
+    int64_t ins = unexpected_again(ranker, i);
+    if (ins == LP_LOG_NO_SCORE)
+        return ins;
+    return ins -
+           lp_log_scores_burst(&ranker->scores, ranker->states[i], is_near_another(ranker, i));
+}
+
+// MISS, but for what is around; never less than what is left of it then.
+static struct lp_log_gap rough_miss(const struct ranker *ranker, const uint16_t *x,
+                                    const struct lp_log_judgement *judgement)
+{
+    const struct lp_log_absence absence = {.before = x[0],
+                                           .after = x[1],
+                                           .ahead = judgement->ahead,
+                                           .behind = judgement->behind,
+                                           .is_rough = true};
+    return lp_log_scores_miss(&ranker->scores, &absence);
+}
+
 // What is said about the line at i alone.
 static struct lp_log_judgement judge_at(const struct ranker *ranker, size_t i)
 {
     const uint16_t *x = ranker->states + i;
     struct lp_log_judgement judgement = {
-        .here = unexpected_again(ranker, i),
-        .next = unexpected_again(ranker, i + 1),
+        .here = less_burst(ranker, i),
+        .next = less_burst(ranker, i + 1),
         .bridge.state = LP_LOG_NOTHING,
         .miss.state = LP_LOG_NOTHING,
     };
@@ -100,8 +140,7 @@ static struct lp_log_judgement judge_at(const struct ranker *ranker, size_t i)
     judgement.bridge = lp_log_scores_bridge(&ranker->scores, x[0], x[1]);
     judgement.ahead = ahead_broken(ranker, i);
     judgement.behind = behind_broken(ranker, i);
-    judgement.miss =
-        lp_log_scores_miss(&ranker->scores, x[0], x[1], judgement.ahead, judgement.behind);
+    judgement.miss = rough_miss(ranker, x, &judgement);
     judgement.is_new = is_new_pair(ranker, x[0], x[1]);
     return judgement;
 }
@@ -112,7 +151,7 @@ static void around_at(const struct ranker *ranker, size_t i, struct lp_log_aroun
         bool is_there = i + k >= LP_LOG_AROUND && i + k - LP_LOG_AROUND < ranker->count;
         size_t at = i + k - LP_LOG_AROUND;
         around->states[k] = is_there ? ranker->states[at] : LP_LOG_NOTHING;
-        around->ins[k] = is_there ? unexpected_again(ranker, at) : LP_LOG_NO_SCORE;
+        around->ins[k] = is_there ? less_burst(ranker, at) : LP_LOG_NO_SCORE;
     }
 }
 
@@ -145,7 +184,7 @@ static void offer(struct ranker *ranker, size_t i, const struct lp_log_judgement
     struct lp_log_judgement judgement = judge_at(ranker, i);
     struct lp_log_around around;
     around_at(ranker, i, &around);
-    lp_log_judgement_compare(&judgement, &around);
+    lp_log_judgement_compare(&judgement, &ranker->scores, &around);
     score = lp_log_judgement_score(&judgement, ranker->list, ranker->bonus);
     struct lp_log_place place;
     place_at(ranker, i, &place);
@@ -160,7 +199,8 @@ static void offer(struct ranker *ranker, size_t i, const struct lp_log_judgement
 static void gram_judge(const struct ranker *ranker, size_t i, struct judged *judged)
 {
     const uint16_t *x = ranker->states + i;
-    judged->next = unexpected_at(ranker, i + 1);
+    judged->next = (int32_t)unexpected_at(ranker, i + 1);
+    judged->next_most = (int32_t)less_burst_most(ranker, x[1], judged->next);
     if (ranker->list == LP_LOG_UNEXPECTED)
         return;
     judged->bridge = (int32_t)lp_log_scores_bridge(&ranker->scores, x[0], x[1]).bits;
@@ -185,19 +225,18 @@ static void rank_middle(struct ranker *ranker)
         }
         if (i >= BACK) {
             struct lp_log_judgement judgement = {.here = here,
-                                                 .next = judged->next,
+                                                 .next = judged->next_most,
                                                  .bridge.bits = judged->bridge,
                                                  .ahead = judged->ahead,
                                                  .behind = behind[0],
                                                  .is_new = judged->is_new};
             if (judgement.ahead | judgement.behind)
-                judgement.miss = lp_log_scores_miss(&ranker->scores, x[i], x[i + 1],
-                                                    judgement.ahead, judgement.behind);
+                judgement.miss = rough_miss(ranker, x + i, &judgement);
             offer(ranker, i, &judgement);
         }
         behind[0] = behind[1];
         behind[1] = judged->behind;
-        here = judged->next;
+        here = judged->next_most;
     }
 }
 
@@ -225,7 +264,32 @@ static int64_t bonus_of(const struct lp_log_counts *test, const struct lp_log_co
         total += pair.next;
         unseen += lp_log_pairs_find(&train->pairs, pair.key).next ? 0 : pair.next;
     }
-    return lp_log_merged_bonus(unseen, total);
+    const struct lp_log_novelty novelty = lp_log_counts_novelty(train);
+    return lp_log_merged_bonus(unseen, total, &novelty);
+}
+
+// Of the lines whose state some other line has, in either log: how many are there, and how many of
+// them have one within LP_LOG_NEAR lines?
+static void bursts_count(struct lp_log_scores *scores, const struct lp_log_sequences *sequences)
+{
+    struct reach {       // the last line of a state
+        size_t position; // from 1
+        bool is_near;
+    } *last = lp_heap_take(((size_t)LP_LOG_NOTHING + 1) * sizeof *last);
+    size_t start = 0;
+    for (size_t i = 0; i < sequences->end_count; start = sequences->ends[i++])
+        for (size_t at = start; at < sequences->ends[i]; at++) {
+            struct reach *reach = &last[sequences->states[at]];
+            bool is_near = reach->position > start && at + 1 - reach->position <= LP_LOG_NEAR;
+            scores->near += is_near;
+            scores->near += is_near && !reach->is_near;
+            *reach = (struct reach){.position = at + 1, .is_near = is_near};
+        }
+    scores->again = sequences->count;
+    for (size_t i = 0; i < (size_t)LP_LOG_NOTHING; i++)
+        if (last[i].position && lp_log_counts_row(scores->counts, (uint16_t)i).count == 1)
+            scores->again--;
+    lp_heap_free(last);
 }
 
 static void rank_batch(const struct lp_log_model *model, const struct lp_log_sequences *sequences,
@@ -242,6 +306,7 @@ static void rank_batch(const struct lp_log_model *model, const struct lp_log_seq
                             .bonus = bonus_of(&counts, &model->counts)};
     lp_log_counts_merge(&counts, &model->counts, NULL);
     lp_log_scores_init(&ranker.scores, &counts, model->states, false);
+    bursts_count(&ranker.scores, sequences);
     ranker.cache = lp_heap_take(sizeof *ranker.cache << CACHE_BITS);
     for (size_t i = 0; i < (size_t)1 << CACHE_BITS; i++)
         ranker.cache[i].key = UINT64_MAX;

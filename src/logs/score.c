@@ -189,6 +189,29 @@ int64_t lp_log_scores_unexpected(const struct lp_log_scores *scores, uint16_t a,
            lp_log_scores_bits(scores, b, c, is_left_out);
 }
 
+// A line strewn at random has another of its kind within reach with odds of reach * others to all
+// lines; a line that belongs there, as often as the lines of this log that come again.
+int64_t lp_log_scores_burst(const struct lp_log_scores *scores, uint16_t b, bool is_near)
+{
+    uint64_t others = lp_log_counts_row(scores->counts, b).count;
+    uint64_t again = scores->again, near = scores->near;
+    uint64_t reach = LP_LOG_NEAR;
+    if (!scores->is_streaming) { // it is counted itself
+        if (others < 2)
+            return 0;
+        others--;
+        again--;
+        near -= is_near;
+        reach = 2 * LP_LOG_NEAR;
+    }
+    if (!others)
+        return 0;
+    uint64_t total = scores->counts->total;
+    uint64_t likely = is_near ? near : again - near, by_chance = is_near ? reach * others : total;
+    return lp_log2(2 * likely + 1) - lp_log2(2 * again + 2) - lp_log2(by_chance) +
+           lp_log2(reach * others + total);
+}
+
 // ---- what usually follows
 
 static void follower_more(struct lp_log_followers *followers, uint16_t state, uint32_t times)

@@ -14,6 +14,7 @@ enum {
     LP_LOG_HABITS_MAX = 4,                 // states that stand in 7 of 10 windows of 3 lines
     LP_LOG_FOLLOWERS_MAX = 64,             // successors that BRIDGE tries
     LP_LOG_SURPRISE_MAX = 10 * LP_LOG_BIT, // what BRIDGE makes of an unlikely step at most
+    LP_LOG_NEAR = 8,                       // lines to each side in which a burst shows
 };
 
 // What stands in at least 7 of 10 windows ahead of (or behind) a state.
@@ -60,6 +61,8 @@ struct lp_log_scores {
     const struct lp_log_states *states; // lent, for tags
     bool is_streaming;                  // class = tag, and counts grow
     struct lp_log_scored *scored;       // not streaming: what was computed lately, by neighbours
+    uint64_t again;                     // bursts: lines whose state some other line has, and those
+    uint64_t near;                      // of them that have it within LP_LOG_NEAR lines
 };
 // counts: lent until release. is_streaming: lp_log_scores_step is going to be called.
 void lp_log_scores_init(struct lp_log_scores *scores, struct lp_log_counts *counts,
@@ -77,6 +80,10 @@ int64_t lp_log_scores_bits(const struct lp_log_scores *scores, uint16_t a, uint1
 int64_t lp_log_scores_unexpected(const struct lp_log_scores *scores, uint16_t a, uint16_t b,
                                  uint16_t c);
 
+// What INS(b) loses because b stands in a burst of its kind (or gains because it stands alone):
+// how much likelier that is of lines that belong there than of ones strewn at random.
+int64_t lp_log_scores_burst(const struct lp_log_scores *scores, uint16_t b, bool is_near);
+
 // The place of these neighbours in the cache, theirs and maybe empty; NULL while streaming.
 struct lp_log_scored *lp_log_scores_scored(const struct lp_log_scores *scores, uint16_t a,
                                            uint16_t b);
@@ -89,9 +96,14 @@ bool lp_log_habits_tell(const struct lp_log_habits *habits, uint32_t broken, uin
 // f_m of a state m that is not among the lines ahead of a; g_m of one not behind c.
 int64_t lp_log_scores_ahead(const struct lp_log_scores *scores, uint16_t a, uint16_t m);
 int64_t lp_log_scores_behind(const struct lp_log_scores *scores, uint16_t m, uint16_t c);
-// MISS between a and c from the broken habits ahead of a and behind c.
-struct lp_log_gap lp_log_scores_miss(const struct lp_log_scores *scores, uint16_t a, uint16_t c,
-                                     uint32_t ahead, uint32_t behind);
+struct lp_log_absence { // between two neighbours: the habits that are broken, a bit each
+    uint16_t before, after;
+    uint32_t ahead, behind;           // of `before` and of `after`
+    uint32_t ahead_late, behind_late; // of these, those whose state comes a little farther away
+    bool is_rough; // what is late and what fits the place is not looked at: never less than without
+};
+struct lp_log_gap lp_log_scores_miss(const struct lp_log_scores *scores,
+                                     const struct lp_log_absence *absence);
 
 static inline const struct lp_log_score_row *lp_log_scores_row(const struct lp_log_scores *scores,
                                                                uint16_t state)

@@ -1,6 +1,11 @@
 // BRIDGE and MISS: how much likelier a log is with one line more.
 #include "logs/score.h"
 
+enum {
+    LATE_BITS = 2 * LP_LOG_BIT,      // what comes late is that much less missing
+    UNFIT_BITS_MAX = 4 * LP_LOG_BIT, // and what does not fit the place, by that much at most
+};
+
 static struct lp_log_gap bridge_of(const struct lp_log_scores *scores, uint16_t a, uint16_t c)
 {
     struct lp_log_gap gap = {.bits = 0, .state = LP_LOG_NOTHING};
@@ -51,10 +56,17 @@ uint32_t lp_log_habits_broken(const struct lp_log_habits *habits, const uint16_t
     return broken;
 }
 
-// -log2 of the share that went without, (n - k + 1/2) / (n + 1).
-static int64_t broken_bits(uint64_t k, uint64_t n)
+// -log2 of the share of n windows that went without m, (n - k + 1/2) / (n + 1), as far as that is
+// more than m's being rare explains.
+static int64_t broken_bits(const struct lp_log_scores *scores, uint16_t m, uint64_t k, uint64_t n)
 {
-    return lp_log2((unsigned __int128)2 * n + 2) - lp_log2((unsigned __int128)2 * (n - k) + 1);
+    uint64_t total = scores->counts->total, count = lp_log_counts_row(scores->counts, m).count;
+    int64_t bits =
+        lp_log2((unsigned __int128)2 * n + 2) - lp_log2((unsigned __int128)2 * (n - k) + 1);
+    if (count >= total)
+        return 0;
+    bits -= LP_LOG_WINDOW * (lp_log2(total) - lp_log2(total - count));
+    return bits > 0 ? bits : 0;
 }
 
 int64_t lp_log_scores_ahead(const struct lp_log_scores *scores, uint16_t a, uint16_t m)
@@ -62,7 +74,7 @@ int64_t lp_log_scores_ahead(const struct lp_log_scores *scores, uint16_t a, uint
     struct lp_log_pair pair = lp_log_pairs_find(&scores->counts->pairs, lp_log_pair_key(a, m));
     return pair.key == LP_LOG_PAIR_NONE
                ? 0
-               : broken_bits(pair.ahead, lp_log_counts_row(scores->counts, a).ahead);
+               : broken_bits(scores, m, pair.ahead, lp_log_counts_row(scores->counts, a).ahead);
 }
 
 int64_t lp_log_scores_behind(const struct lp_log_scores *scores, uint16_t m, uint16_t c)
@@ -70,7 +82,7 @@ int64_t lp_log_scores_behind(const struct lp_log_scores *scores, uint16_t m, uin
     struct lp_log_pair pair = lp_log_pairs_find(&scores->counts->pairs, lp_log_pair_key(m, c));
     return pair.key == LP_LOG_PAIR_NONE
                ? 0
-               : broken_bits(pair.behind, lp_log_counts_row(scores->counts, c).behind);
+               : broken_bits(scores, m, pair.behind, lp_log_counts_row(scores->counts, c).behind);
 }
 
 bool lp_log_habits_tell(const struct lp_log_habits *habits, uint32_t broken, uint16_t m)
@@ -81,29 +93,55 @@ bool lp_log_habits_tell(const struct lp_log_habits *habits, uint32_t broken, uin
     return false;
 }
 
-static int64_t miss_of(const struct lp_log_scores *scores, const uint16_t pair[2], uint32_t ahead,
-                       uint32_t behind, uint16_t m)
+// How much less likely the log is with m between the two, at most 0.
+static int64_t misfit(const struct lp_log_scores *scores, uint16_t a, uint16_t m, uint16_t c)
 {
-    int64_t bits = 0;
-    if (lp_log_habits_tell(&lp_log_scores_row(scores, pair[0])->ahead, ahead, m))
-        bits += lp_log_scores_ahead(scores, pair[0], m);
-    if (lp_log_habits_tell(&lp_log_scores_row(scores, pair[1])->behind, behind, m))
-        bits += lp_log_scores_behind(scores, m, pair[1]);
-    return bits;
+    if (m == a || m == c)
+        return -UNFIT_BITS_MAX;
+    int64_t without = lp_log_scores_bits(scores, a, c, !scores->is_streaming);
+    if (without < -LP_LOG_SURPRISE_MAX)
+        without = -LP_LOG_SURPRISE_MAX;
+    int64_t bits =
+        lp_log_scores_bits(scores, a, m, false) + lp_log_scores_bits(scores, m, c, false) - without;
+    if (bits > 0)
+        return 0;
+    return bits < -UNFIT_BITS_MAX ? -UNFIT_BITS_MAX : bits;
 }
 
-struct lp_log_gap lp_log_scores_miss(const struct lp_log_scores *scores, uint16_t a, uint16_t c,
-                                     uint32_t ahead, uint32_t behind)
+static int64_t less_late(int64_t bits, bool is_late)
+{
+    bits -= is_late ? LATE_BITS : 0;
+    return bits > 0 ? bits : 0;
+}
+
+static int64_t miss_of(const struct lp_log_scores *scores, const struct lp_log_absence *absence,
+                       uint16_t m)
+{
+    const struct lp_log_habits *ahead = &lp_log_scores_row(scores, absence->before)->ahead;
+    const struct lp_log_habits *behind = &lp_log_scores_row(scores, absence->after)->behind;
+    int64_t bits = 0;
+    if (lp_log_habits_tell(ahead, absence->ahead, m))
+        bits += less_late(lp_log_scores_ahead(scores, absence->before, m),
+                          lp_log_habits_tell(ahead, absence->ahead_late, m));
+    if (lp_log_habits_tell(behind, absence->behind, m))
+        bits += less_late(lp_log_scores_behind(scores, m, absence->after),
+                          lp_log_habits_tell(behind, absence->behind_late, m));
+    if (bits > 0 && !absence->is_rough)
+        bits += misfit(scores, absence->before, m, absence->after);
+    return bits > 0 ? bits : 0;
+}
+
+struct lp_log_gap lp_log_scores_miss(const struct lp_log_scores *scores,
+                                     const struct lp_log_absence *absence)
 {
     struct lp_log_gap gap = {.bits = 0, .state = LP_LOG_NOTHING};
-    const uint16_t pair[2] = {a, c};
-    const struct lp_log_habits *habits[2] = {&lp_log_scores_row(scores, a)->ahead,
-                                             &lp_log_scores_row(scores, c)->behind};
-    const uint32_t broken[2] = {ahead, behind};
+    const struct lp_log_habits *habits[2] = {&lp_log_scores_row(scores, absence->before)->ahead,
+                                             &lp_log_scores_row(scores, absence->after)->behind};
+    const uint32_t broken[2] = {absence->ahead, absence->behind};
     for (int side = 0; side < 2; side++)
         for (uint32_t i = 0; i < habits[side]->count; i++) {
             uint16_t m = habits[side]->states[i];
-            int64_t bits = broken[side] >> i & 1 ? miss_of(scores, pair, ahead, behind, m) : 0;
+            int64_t bits = broken[side] >> i & 1 ? miss_of(scores, absence, m) : 0;
             if (bits > gap.bits || (bits && bits == gap.bits && m < gap.state))
                 gap = (struct lp_log_gap){.bits = bits, .state = m};
         }

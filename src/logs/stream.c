@@ -47,6 +47,20 @@ static void past_count(struct lp_log_scores *scores, const struct past *past, si
     lp_log_scores_step(scores, past->states + at + 1 - known, known);
 }
 
+// What INS of the line at `at`, which is not counted yet, loses by the burst it stands in.
+static int64_t burst_step(struct lp_log_scores *scores, const struct past *past, size_t at)
+{
+    uint16_t state = past->states[at];
+    bool is_near = false;
+    for (size_t i = at < LP_LOG_NEAR ? 0 : at - LP_LOG_NEAR; i < at; i++)
+        is_near |= past->states[i] == state;
+    int64_t bits = lp_log_scores_burst(scores, state, is_near);
+    bool is_again = lp_log_counts_row(scores->counts, state).count > 0;
+    scores->again += is_again;
+    scores->near += is_again && is_near;
+    return bits;
+}
+
 // Take a line; count and judge the one W lines ago. False: there is none yet.
 static bool past_step(struct lp_log_scores *scores, struct past *past, uint16_t state,
                       uint64_t line, struct lp_log_judgement *ret_judgement)
@@ -59,8 +73,9 @@ static bool past_step(struct lp_log_scores *scores, struct past *past, uint16_t 
     past_count(scores, past, at);
     const uint16_t *x = past->states + at;
     size_t back = at < LP_LOG_WINDOW - 1 ? at : LP_LOG_WINDOW - 1;
-    past->ins[at + 1] = lp_log_scores_unexpected(scores, x[0], x[1], x[2]);
-    *ret_judgement = (struct lp_log_judgement){
+    past->ins[at + 1] =
+        lp_log_scores_unexpected(scores, x[0], x[1], x[2]) - burst_step(scores, past, at + 1);
+    const struct lp_log_judgement judgement = {
         .here = past->ins[at],
         .next = past->ins[at + 1],
         .bridge = lp_log_scores_bridge(scores, x[0], x[1]),
@@ -69,11 +84,16 @@ static bool past_step(struct lp_log_scores *scores, struct past *past, uint16_t 
         .behind =
             lp_log_habits_broken(&lp_log_scores_row(scores, x[1])->behind, x - back, back + 1),
     };
-    ret_judgement->miss =
-        lp_log_scores_miss(scores, x[0], x[1], ret_judgement->ahead, ret_judgement->behind);
+    *ret_judgement = judgement;
+    const struct lp_log_absence absence = {.before = x[0],
+                                           .after = x[1],
+                                           .ahead = judgement.ahead,
+                                           .behind = judgement.behind,
+                                           .is_rough = true};
+    ret_judgement->miss = lp_log_scores_miss(scores, &absence);
     struct lp_log_around around;
     past_around(past, at, &around);
-    lp_log_judgement_compare(ret_judgement, &around);
+    lp_log_judgement_compare(ret_judgement, scores, &around);
     return true;
 }
 
@@ -96,6 +116,7 @@ static void past_place(const struct past *past, struct lp_log_place *ret_place)
 struct streamer {
     struct lp_log_scores scores;
     const struct lp_log_counts *train;
+    struct lp_log_novelty novelty; // of training
     uint64_t neighbours, unseen;
     enum lp_log_list list;
     struct lp_log_top *top;
@@ -113,7 +134,8 @@ static void streamer_step(struct streamer *streamer, struct past *past, uint16_t
     streamer->neighbours++;
     streamer->unseen += judgement.is_new;
     int64_t score = lp_log_judgement_score(
-        &judgement, streamer->list, lp_log_merged_bonus(streamer->unseen, streamer->neighbours));
+        &judgement, streamer->list,
+        lp_log_merged_bonus(streamer->unseen, streamer->neighbours, &streamer->novelty));
     if (score == LP_LOG_NO_SCORE || !lp_log_top_wants(streamer->top, score, place.line))
         return;
     struct lp_log_verdict verdict;
@@ -144,7 +166,10 @@ void lp_log_rank_streaming(const struct lp_log_model *model, const struct lp_log
         pasts[i] = (struct past){0};
     struct lp_log_counts counts;
     lp_log_counts_copy(&model->counts, &counts);
-    struct streamer streamer = {.train = &model->counts, .list = config->list, .top = top};
+    struct streamer streamer = {.train = &model->counts,
+                                .novelty = lp_log_counts_novelty(&model->counts),
+                                .list = config->list,
+                                .top = top};
     lp_log_scores_init(&streamer.scores, &counts, model->states, true);
     for (size_t i = 0; i < lines->count; i++)
         if (lines->states[i] != LP_LOG_NOTHING)
@@ -201,8 +226,11 @@ static void stream_refresh(struct lp_log_stream *stream)
 {
     if (stream->changes == stream->model->counts.changes)
         return;
+    uint64_t again = stream->scores.again, near = stream->scores.near;
     lp_log_scores_release(&stream->scores);
     lp_log_scores_init(&stream->scores, &stream->model->counts, stream->model->states, true);
+    stream->scores.again = again;
+    stream->scores.near = near;
     for (size_t s = 0; s < stream->source_count; s++)
         for (size_t i = 0; i < stream->sources[s].past.count; i++)
             lp_log_scores_meet(&stream->scores, stream->sources[s].past.states[i]);

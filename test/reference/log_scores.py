@@ -12,6 +12,7 @@ ONE = 1 << 60
 BIT = 256
 TABLE = [math.floor(BIT * math.log2(1 + i / 2048) + 0.5) for i in range(2048)]
 BRIDGE_TRIES, SURPRISE_MAX, DISPLACED_FROM, OFFSET = 64, 10 * BIT, 4 * BIT, 10 * BIT
+NEAR, LATE, UNFIT_MAX = 8, 2 * BIT, 4 * BIT
 NO_SCORE = -(1 << 63)
 
 
@@ -94,6 +95,15 @@ class Scores:
         left_out = not self.is_streaming
         return self.L(a, c, False) - self.L(a, b, left_out) - self.L(b, c, left_out)
 
+    def burst(self, b, is_near, again, near):
+        """What INS of b loses. again, near: of the other lines."""
+        others, reach = (self.c.count[b], NEAR) if self.is_streaming else (self.c.count[b] - 1, 2 * NEAR)
+        if others == 0:
+            return 0
+        total = sum(self.c.count.values())
+        likely, chance = (near, reach * others) if is_near else (again - near, total)
+        return log2(2 * likely + 1) - log2(2 * again + 2) - log2(chance) + log2(reach * others + total)
+
     def bridge(self, a, c):
         """Bits, and the state that is missing."""
         followers = sorted((-k, m) for (x, m), k in self.c.N.items() if x == a and k >= 2)
@@ -107,23 +117,55 @@ class Scores:
                 best = (bits, m)
         return best
 
-    def miss(self, x, i):
+    def habit(self, m, k, n):
+        total, count = sum(self.c.count.values()), self.c.count[m]
+        if count >= total:
+            return 0
+        by_chance = 3 * (log2(total) - log2(total - count))
+        return max(0, log2(2 * n + 2) - log2(2 * (n - k) + 1) - by_chance)
+
+    def misfit(self, a, m, c):
+        if m in (a, c):
+            return -UNFIT_MAX
+        without = max(-SURPRISE_MAX, self.L(a, c, not self.is_streaming))
+        return max(-UNFIT_MAX, min(0, self.L(a, m, False) + self.L(m, c, False) - without))
+
+    def miss(self, x, i, known):
         a, c = x[i], x[i + 1]
         bits = Counter()
         for (first, m), k in self.c.A.items():
             n = self.c.nA[a]
             if first == a and k >= 2 and 10 * k >= 7 * n and m not in x[i + 1 : i + 4]:
-                bits[m] += log2(2 * n + 2) - log2(2 * (n - k) + 1)
+                late = is_late(x[i : min(i + 9, known)], m)
+                bits[m] += max(0, self.habit(m, k, n) - LATE * late)
         for (m, last), k in self.c.B.items():
             n = self.c.nB[c]
             if last == c and k >= 2 and 10 * k >= 7 * n and m not in x[max(0, i - 2) : i + 1]:
-                bits[m] += log2(2 * n + 2) - log2(2 * (n - k) + 1)
-        best = max(bits.values(), default=0)
+                late = is_late(x[max(0, i - 7) : i + 2][::-1], m)
+                bits[m] += max(0, self.habit(m, k, n) - LATE * late)
+        bits = {m: k + self.misfit(a, m, c) for m, k in bits.items()}
+        best = max([0, *bits.values()])
         return best, min((m for m in bits if bits[m] == best), default=None)
 
 
-def judge(scores, x, i, ins):
-    """UNEXPECTED (or None) and MISSING of line i. ins: INS of the lines that are known."""
+def is_late(window, m):
+    """The line window[0] has an m coming, and so has each line like it: does one more come?"""
+    owed = 1
+    for state in window[1:]:
+        owed += state == window[0]
+        if state == m:
+            owed -= 1
+            if owed == 0:
+                return True
+    return False
+
+
+def is_near(x, j, ahead):
+    return x[j] in x[max(0, j - NEAR) : j] + x[j + 1 : j + 1 + ahead]
+
+
+def judge(scores, x, i, ins, known):
+    """UNEXPECTED (or None) and MISSING of line i. ins: INS less bursts; known: lines that are."""
 
     def contrast(j):
         around = [ins[q] for q in ins if 2 <= abs(q - j) <= 8]
@@ -132,7 +174,10 @@ def judge(scores, x, i, ins):
     def displaced(m):
         return max([0] + [ins[q] - DISPLACED_FROM for q in ins if x[q] == m and abs(q - i) <= 8])
 
-    gaps = scores.bridge(x[i], x[i + 1]), scores.miss(x, i)
+    bits, m = scores.bridge(x[i], x[i + 1])
+    if is_late(x[i : min(i + 9, known)], m) or is_late(x[max(0, i - 7) : i + 2][::-1], m):
+        bits -= LATE
+    gaps = (bits, m), scores.miss(x, i, known)
     missing = sum(max(0, bits - displaced(m)) for bits, m in gaps)
     return max((contrast(j) for j in (i, i + 1) if j in ins), default=None), missing
 
@@ -142,27 +187,43 @@ def lists(unexpected, missing, bonus):
     return [NO_SCORE if unexpected is None else unexpected, missing or NO_SCORE, merged + bonus]
 
 
-def bonus_of(unseen, total):
-    return 12 * max(0, log2(total) - log2(50 * unseen)) if unseen else 0
+def bonus_of(unseen, total, train):
+    if unseen == 0:
+        return 0
+    found = log2(total) - log2(50 * unseen)
+    once = sum(k == 1 for k in train.N.values())
+    expected = log2(sum(train.N.values()) + 1) - log2(50 * (once + 1))
+    return 12 * max(0, found, expected)
 
 
 def batch(train, x, tags):
     known, scores = Counts(train), Scores(Counts(train, x), tags, False)
-    ins = {j: scores.ins(*x[j - 1 : j + 2]) for j in range(1, len(x) - 1)}
+    near = {j: is_near(x, j, NEAR) for j in range(len(x)) if scores.c.count[x[j]] > 1}
+    again, nears, ins = len(near), sum(near.values()), {}
+    for j in range(1, len(x) - 1):
+        ins[j] = scores.ins(*x[j - 1 : j + 2])
+        if j in near:
+            ins[j] -= scores.burst(x[j], near[j], again - 1, nears - near[j])
     is_new = [known.N[pair] == 0 for pair in zip(x, x[1:])]
-    bonus = bonus_of(sum(is_new), len(is_new))
-    return [lists(*judge(scores, x, i, ins), bonus * is_new[i]) for i in range(len(x) - 1)]
+    bonus = bonus_of(sum(is_new), len(is_new), known)
+    return [
+        lists(*judge(scores, x, i, ins, len(x)), bonus * is_new[i]) for i in range(len(x) - 1)
+    ]
 
 
 def streaming(train, x, tags):
     known, counts, ins, unseen, found = Counts(train), Counts(train), {}, 0, []
+    again = nears = 0
     for i in range(len(x) - 3):
         counts.add(x, i)
         scores = Scores(counts, tags, True)
-        ins[i + 1] = scores.ins(*x[i : i + 3])
+        near = is_near(x, i + 1, 0)
+        ins[i + 1] = scores.ins(*x[i : i + 3]) - scores.burst(x[i + 1], near, again, nears)
+        again += counts.count[x[i + 1]] > 0
+        nears += counts.count[x[i + 1]] > 0 and near
         is_new = known.N[x[i], x[i + 1]] == 0
         unseen += is_new
-        found.append(lists(*judge(scores, x, i, ins), is_new * bonus_of(unseen, i + 1)))
+        found.append(lists(*judge(scores, x, i, ins, i + 4), is_new * bonus_of(unseen, i + 1, known)))
     return found
 
 

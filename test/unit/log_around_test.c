@@ -1,0 +1,140 @@
+// What stands around a line: bursts, what comes late; and regular logs, where S3 is at its best.
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "log_bits.h"
+#include "log_fixture.h"
+#include "logs/judge.h"
+
+// A B and its habits, 30 windows. What comes late is 2 bits less missing, what does not fit between
+// its neighbours up to 4, and never less than nothing.
+static void test_late_by_hand(void **state)
+{
+    (void)state;
+    struct lp_log_model *model = model_open();
+    for (int i = 0; i < 30; i++)
+        train(model, "ABCXYZ");
+    struct lp_log_scores scores;
+    lp_log_scores_init(&scores, &model->counts, lp_log_model_states(model), false);
+    uint16_t a = state_of(model, 'A'), b = state_of(model, 'B'), x = state_of(model, 'X');
+    const struct lp_log_habits *habits = &lp_log_scores_row(&scores, a)->ahead;
+    assert_int_equal(habits->count, 3); // B, C and X
+    assert_int_equal(habits->states[0], b);
+    // f = log2(2*30+2) - log2(1) - 3 log2(180/150), B being 30 of 180 lines
+    int64_t habit = bits(62, 1) - 3 * bits(180, 150);
+    struct lp_log_absence absence = {.before = a, .after = x, .ahead = 1, .is_rough = true};
+    assert_near(lp_log_scores_miss(&scores, &absence).bits, habit); // 5.2 bits
+    absence.ahead_late = 1;
+    assert_near(lp_log_scores_miss(&scores, &absence).bits, habit - 2 * 256);
+    absence.is_rough =
+        false; // B X was never seen, and is as unlikely as A X (both at least 4 bits)
+    int64_t with =
+        lp_log_scores_bits(&scores, a, b, false) + lp_log_scores_bits(&scores, b, x, false);
+    int64_t without = lp_log_scores_bits(&scores, a, x, true);
+    without = without < -10 * 256 ? -10 * 256 : without;
+    int64_t misfit = with < without ? with - without : 0;
+    assert_true(misfit > -4 * 256);
+    assert_near(lp_log_scores_miss(&scores, &absence).bits, habit - 2 * 256 + misfit);
+    absence.after = b; // a B beside the B cannot be told from it: 4 bits less
+    assert_int_equal(lp_log_scores_miss(&scores, &absence).bits, 0);
+    absence.ahead_late = 0;
+    assert_near(lp_log_scores_miss(&scores, &absence).bits, habit - 4 * 256);
+    lp_log_scores_release(&scores);
+    lp_log_model_close(model);
+}
+
+// 38 A and 2 Q. Near: if all 40 lines have one of their kind near, another line of this log that
+// comes again does so with (2*39+1)/(2*39+2) = 79/80, one strewn at random with 16/(16+40) = 2/7.
+// Alone: if both Q are alone, 38 of 39 others are near, (2*1+1)/(2*39+2) = 3/80 against 40/56 =
+// 5/7.
+static void test_burst_by_hand(void **state)
+{
+    (void)state;
+    struct lp_log_model *model = model_open();
+    train(model, "AAAAAAAAAAAAAAAAAAAAQQAAAAAAAAAAAAAAAAAA");
+    struct lp_log_scores scores;
+    lp_log_scores_init(&scores, &model->counts, lp_log_model_states(model), false);
+    uint16_t q = state_of(model, 'Q'), never = state_of(model, 'N');
+    scores.again = scores.near = 40;
+    assert_near(lp_log_scores_burst(&scores, q, true), bits(79, 80) - bits(2, 7)); // 1.8 bits
+    scores.near = 38;
+    assert_near(lp_log_scores_burst(&scores, q, false), bits(3, 80) - bits(5, 7)); // -4.3 bits
+    assert_int_equal(lp_log_scores_burst(&scores, never, false), 0);
+    lp_log_scores_release(&scores);
+    lp_log_model_close(model);
+}
+
+// ---- train = test window: never below S3's own scores
+
+// Bodies that come again and again, each in its turn or by chance.
+struct regular {
+    const char *bodies[4];
+    size_t body_count, line_count;
+    bool is_drawn;
+};
+
+static struct lp_log_lines regular_lines(struct lp_log_model *model, const struct regular *regular)
+{
+    struct lp_log_lines lines = {0};
+    struct lp_rng rng;
+    lp_rng_init(&rng, 5);
+    for (size_t turn = 0; lines.count < regular->line_count; turn++) {
+        size_t which = regular->is_drawn ? lp_rng_below(&rng, regular->body_count)
+                                         : turn % regular->body_count;
+        for (const char *body = regular->bodies[which]; *body; body++)
+            lines_add(&lines, state_of(model, *body));
+    }
+    return lines;
+}
+
+static void test_regular(void **state)
+{
+    (void)state;
+    const struct regular logs[] = {
+        {{"ABCD"}, 1, 400, false},        {{"ABCDEF"}, 1, 1560, false},
+        {{"ABABCDEF"}, 1, 1560, false},   {{"ABCEF", "ABCEF", "ABCEF", "ABDEF"}, 4, 1560, true},
+        {{"ABC", "DEF"}, 2, 1560, true},  {{"ABC", "ABBC", "ABBBC", "ABBBBC"}, 4, 1560, true},
+        {{"AABB", "ABAC"}, 2, 700, true},
+    };
+    for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
+        struct lp_log_model *model = model_open();
+        struct lp_log_lines lines = regular_lines(model, &logs[i]);
+        const struct lp_log_window window = {.lines = &lines, .count = lines.count};
+        const struct lp_log_evaluate_config config = {.train = &window,
+                                                      .test = &window,
+                                                      .train_count = 1,
+                                                      .test_count = 1,
+                                                      .insert = 10,
+                                                      .delete = 10,
+                                                      .repeats = 10,
+                                                      .seed = 1};
+        struct lp_log_evaluation found;
+        struct lp_err err = {0};
+        assert_int_equal(lp_log_evaluate(lp_log_model_states(model), &config, &found, &err), LP_OK);
+        for (int damage = 0; damage < LP_LOG_DAMAGES; damage++) {
+            const struct lp_log_result *lists = found.results[LP_LOG_SAME_WINDOW][damage];
+            uint32_t ours = lp_log_figure_mean(&lists[LP_LOG_MERGED].p_at_10);
+            uint32_t theirs = lp_log_figure_mean(&lists[LP_LOG_S3_MESSAGE].p_at_10);
+            assert_int_equal(lists[LP_LOG_MERGED].p_at_10.trials, config.repeats);
+            if (ours < theirs)
+                fail_msg("log %zu, %s: P@10 %u of a million, S3 %u", i,
+                         lp_log_damage_word((enum lp_log_damage)damage), ours, theirs);
+        }
+        lp_log_lines_release(&lines);
+        lp_log_model_close(model);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_late_by_hand),
+        cmocka_unit_test(test_burst_by_hand),
+        cmocka_unit_test(test_regular),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
