@@ -164,11 +164,19 @@ static bool app_is_alive(const struct lp_app_inside *app)
            app->row.phase == LP_APP_STOPPING;
 }
 
+// Is it news of what ran before this daemon? A node that did not answer when all was counted as
+// told tells of its applications later, before it counts as up again.
+static bool is_adoption(const struct lp_state *s, const struct lp_node_inside *node,
+                        const struct lp_app_inside *app)
+{
+    return app->row.phase == LP_APP_IDLE && (!s->is_synced || node->row.phase == LP_NODE_MUTE);
+}
+
 static void app_started(struct lp_state *s, const struct lp_event *event)
 {
     struct lp_node_inside *node = lp_node_get(s, event->node);
     struct lp_app_inside *app = lp_app_get(s, node, event->app);
-    bool is_adopted = app->row.phase == LP_APP_IDLE && !s->is_synced;
+    bool is_adopted = is_adoption(s, node, app);
     if (app->row.phase != LP_APP_STARTING && !is_adopted)
         return;
     lp_order_clear(&app->order);
@@ -192,7 +200,7 @@ static void app_ended(struct lp_state *s, const struct lp_event *event)
 {
     struct lp_node_inside *node = lp_node_get(s, event->node);
     struct lp_app_inside *app = lp_app_get(s, node, event->app);
-    bool is_adopted = app->row.phase == LP_APP_IDLE && !s->is_synced;
+    bool is_adopted = is_adoption(s, node, app);
     if (!app_is_alive(app) && !is_adopted)
         return;
     bool is_ours =

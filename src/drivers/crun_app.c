@@ -141,8 +141,10 @@ static void hello_take(struct news_context *context)
     if (node->mark.is_privileged)
         lp_str_printf(&text, "%s is PRIVILEGED: it can do to this machine whatever root can",
                       node->mark.name);
-    if (is_new || node->is_adopting || node->is_mute)
+    if (is_new || node->is_adopting)
         lp_crun_put(crun, node, LP_EVENT_NODE_UP, lp_str_text(&text));
+    else if (node->is_mute)
+        node->owes_up = true; // once its applications were told of: they are not to be started anew
     node->is_mute = false;
     if (is_new)
         return;
@@ -174,6 +176,9 @@ static void news_take(void *opaque, const struct lp_init_news *news)
         state_take(context, news);
         break;
     case LP_INIT_SYNCED:
+        if (node->owes_up)
+            lp_crun_put(context->crun, node, LP_EVENT_NODE_UP, NULL);
+        node->owes_up = false;
         if (node->is_adopting) {
             node->is_adopting = false;
             context->crun->adopting_count--;

@@ -135,7 +135,7 @@ static void remains_remove(struct lp_crun *crun, const struct lp_crun_node *node
 static void dead_tell(struct lp_crun *crun, struct lp_crun_node *node)
 {
     node->phase = LP_CRUN_DEAD;
-    node->is_fencing = node->is_mute = false;
+    node->is_fencing = node->is_mute = node->owes_up = false;
     node->deadline_ms = INT64_MAX;
     if (node->is_adopting) {
         node->is_adopting = false;

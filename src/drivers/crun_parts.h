@@ -78,6 +78,7 @@ struct lp_crun_node {
     bool is_removing; // and its objects are to go
     bool is_adopting; // what its limpet-init tells about applications is news to the engine
     bool is_mute;     // told so
+    bool owes_up;     // it answers again, which is told when its applications were
     bool has_failed;  // the start failed; failure says why
     bool is_oom;
     pid_t pid;

@@ -62,6 +62,7 @@ static void effect_end(struct lp_world *world, const struct lp_world_fault *faul
         life->apps[fault->app].is_hung = false;
     if (fault->kind == LP_FAULT_PAUSE && life->is_mute) {
         life->is_mute = false;
+        lp_world_tell_apps(world, fault->node); // before it counts as up: they are not started anew
         lp_world_tell_life(world, fault->node);
     }
 }
