@@ -32,7 +32,9 @@ static void tell(const struct waiting *waiting, const json_t *event)
 static void event_take(struct waiting *waiting, const json_t *event)
 {
     const char *kind = lp_json_text(event, "kind");
-    bool is_bad = waiting->bad && strcmp(kind, waiting->bad) == 0;
+    // Its time may be over, or somebody heals it, before its effect was seen.
+    bool is_early = waiting->bad && strcmp(kind, "fault-healed") == 0;
+    bool is_bad = is_early || (waiting->bad && strcmp(kind, waiting->bad) == 0);
     size_t i;
     const json_t *fault;
     if (!is_bad && strcmp(kind, waiting->good) != 0)
@@ -44,6 +46,9 @@ static void event_take(struct waiting *waiting, const json_t *event)
             continue;
         json_array_remove(waiting->open, i);
         tell(waiting, event);
+        if (is_early)
+            fprintf(stderr, "limpet %s: the effect of %s was not seen before it was undone\n",
+                    waiting->cmd->verb->name, number);
         waiting->status = is_bad ? LP_EXIT_FAILED : waiting->status;
         return;
     }

@@ -27,6 +27,9 @@ kill_daemon() { # the process of the lock, unless its number is somebody else's 
 # A command and its undo.
 lp break web-1 exec --command 'echo $GREETING >/tmp/x' --undo 'rm /tmp/x' >/dev/null; is $? 0 "exec"
 is "$(in_node 'cat /tmp/x')" hello "its command has run, in the application's environment"
+out=$(timeout 60 "$LIMPET" --root "$root" break web-1 exec --command 'sleep 1000' --undo true --for 1s 2>&1)
+is $? 1 "a fault whose time is over before its effect was seen fails"
+like "$out" "f[0-9]+ was not seen before it was undone" "and it is told at once"
 like "$(lp faults)" 'exec, for 300 s: echo \$GREETING >/tmp/x' "and is listed"
 lp heal web-1 >/dev/null; is "$(in_node 'cat /tmp/x')$(faults)" "" "its undo has run"
 out=$(lp break web-1 exec --command 'echo >/tmp/x; echo no good >&2; exit 3' --undo 'rm /tmp/x; echo undone >>/tmp/y' 2>&1)
