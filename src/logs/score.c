@@ -9,6 +9,8 @@
 enum {
     NO_CLASS = 0xffff,
     SCORED_BITS = 14,
+    ALONE_BITS_MAX =
+        4 * LP_LOG_BIT, // gained by standing alone; in long logs it would grow and grow
 };
 
 static struct lp_log_score_row *row_take(struct lp_log_scores *scores, uint16_t state)
@@ -208,8 +210,9 @@ int64_t lp_log_scores_burst(const struct lp_log_scores *scores, uint16_t b, bool
         return 0;
     uint64_t total = scores->counts->total;
     uint64_t likely = is_near ? near : again - near, by_chance = is_near ? reach * others : total;
-    return lp_log2(2 * likely + 1) - lp_log2(2 * again + 2) - lp_log2(by_chance) +
-           lp_log2(reach * others + total);
+    int64_t bits = lp_log2(2 * likely + 1) - lp_log2(2 * again + 2) - lp_log2(by_chance) +
+                   lp_log2(reach * others + total);
+    return bits < -ALONE_BITS_MAX ? -ALONE_BITS_MAX : bits;
 }
 
 // ---- what usually follows

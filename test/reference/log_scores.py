@@ -12,7 +12,7 @@ ONE = 1 << 60
 BIT = 256
 TABLE = [math.floor(BIT * math.log2(1 + i / 2048) + 0.5) for i in range(2048)]
 BRIDGE_TRIES, SURPRISE_MAX, DISPLACED_FROM, OFFSET = 64, 10 * BIT, 4 * BIT, 10 * BIT
-NEAR, LATE, UNFIT_MAX = 8, 2 * BIT, 4 * BIT
+NEAR, LATE, UNFIT_MAX, ALONE_MAX = 8, 2 * BIT, 4 * BIT, 4 * BIT
 NO_SCORE = -(1 << 63)
 
 
@@ -102,7 +102,8 @@ class Scores:
             return 0
         total = sum(self.c.count.values())
         likely, chance = (near, reach * others) if is_near else (again - near, total)
-        return log2(2 * likely + 1) - log2(2 * again + 2) - log2(chance) + log2(reach * others + total)
+        bits = log2(2 * likely + 1) - log2(2 * again + 2)
+        return max(-ALONE_MAX, bits - log2(chance) + log2(reach * others + total))
 
     def bridge(self, a, c):
         """Bits, and the state that is missing."""

@@ -49,8 +49,8 @@ static void test_late_by_hand(void **state)
 
 // 38 A and 2 Q. Near: if all 40 lines have one of their kind near, another line of this log that
 // comes again does so with (2*39+1)/(2*39+2) = 79/80, one strewn at random with 16/(16+40) = 2/7.
-// Alone: if both Q are alone, 38 of 39 others are near, (2*1+1)/(2*39+2) = 3/80 against 40/56 =
-// 5/7.
+// Alone: if four lines are, 36 of 39 others are near, (2*3+1)/(2*39+2) = 7/80 against 40/56 = 5/7.
+// If only the two Q are alone it is 3/80, which would be 4.3 bits: 4 count.
 static void test_burst_by_hand(void **state)
 {
     (void)state;
@@ -61,8 +61,10 @@ static void test_burst_by_hand(void **state)
     uint16_t q = state_of(model, 'Q'), never = state_of(model, 'N');
     scores.again = scores.near = 40;
     assert_near(lp_log_scores_burst(&scores, q, true), bits(79, 80) - bits(2, 7)); // 1.8 bits
+    scores.near = 36;
+    assert_near(lp_log_scores_burst(&scores, q, false), bits(7, 80) - bits(5, 7)); // -3.0 bits
     scores.near = 38;
-    assert_near(lp_log_scores_burst(&scores, q, false), bits(3, 80) - bits(5, 7)); // -4.3 bits
+    assert_int_equal(lp_log_scores_burst(&scores, q, false), -4 * 256);
     assert_int_equal(lp_log_scores_burst(&scores, never, false), 0);
     lp_log_scores_release(&scores);
     lp_log_model_close(model);
