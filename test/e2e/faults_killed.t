@@ -5,7 +5,7 @@
 # every step of every fault: test/unit/sim_fault_test.c.)
 . "$(dirname "$0")/tap.sh"
 before=$(machine)
-tries=15
+tries=6
 [ "${NIGHTLY:-0}" = 1 ] && tries=400
 tries=${TRIES:-$tries}
 SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
