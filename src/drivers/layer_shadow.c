@@ -178,6 +178,8 @@ ssize_t lp_layer_shadow_write(struct lp_layer_shadow *shadow, const void *bytes,
 {
     if (count == 0)
         return 0;
+    if (at >= LP_LAYER_SHADOW_BYTES_MAX || count > LP_LAYER_SHADOW_BYTES_MAX - at)
+        return -EFBIG;
     uint64_t end = at + count, first = at / BLOCK, last = (end - 1) / BLOCK;
     int result = at % BLOCK ? block_fill(shadow, first) : 0;
     if (result == 0 && end % BLOCK && (last != first || at % BLOCK == 0))

@@ -11,6 +11,10 @@ struct lp_layer_shadow;
 
 enum { LP_LAYER_BLOCK_BYTES = 4096 };
 
+// Beyond this, writes fail with EFBIG: a bit a block is kept in memory, and some file systems let
+// one byte be written at 2^62.
+#define LP_LAYER_SHADOW_BYTES_MAX (1ull << 42)
+
 // file_fd: open for reading and writing; store_fd: an empty file. Both are taken over. NULL and
 // errno when the file cannot be looked at (the handles are closed then, too).
 struct lp_layer_shadow *lp_layer_shadow_open(int file_fd, int store_fd);

@@ -77,6 +77,20 @@ static void file_write(struct lp_layer_shadow *shadow, struct file *file, struct
     memcpy(file->bytes + at, bytes, count);
 }
 
+// tmpfs takes it; a bit for each block before it would fill the machine's memory.
+static void shadow_has_a_bound(void **state)
+{
+    (void)state;
+    static const uint64_t places[] = {LP_LAYER_SHADOW_BYTES_MAX, LP_LAYER_SHADOW_BYTES_MAX - 1,
+                                      1ull << 48, (1ull << 63) - 1};
+    struct lp_layer_shadow *shadow = lp_layer_shadow_open(memory_file(), memory_file());
+    assert_non_null(shadow);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        assert_int_equal(lp_layer_shadow_write(shadow, "ab", 2, places[i]), -EFBIG);
+    assert_true(lp_layer_shadow_is_clean(shadow));
+    lp_layer_shadow_close(shadow);
+}
+
 static void shadow_is_as_a_file(void **state)
 {
     (void)state;
@@ -307,11 +321,11 @@ static void volumes_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shadow_is_as_a_file),   cmocka_unit_test(shadow_tells_of_its_disk),
-        cmocka_unit_test(rules_refuse),          cmocka_unit_test(rules_keep_their_share),
-        cmocka_unit_test(rules_take_their_time), cmocka_unit_test(rules_count_the_room),
-        cmocka_unit_test(layers_have_names),     cmocka_unit_test(options_are_read),
-        cmocka_unit_test(volumes_are_found),
+        cmocka_unit_test(shadow_is_as_a_file),      cmocka_unit_test(shadow_has_a_bound),
+        cmocka_unit_test(shadow_tells_of_its_disk), cmocka_unit_test(rules_refuse),
+        cmocka_unit_test(rules_keep_their_share),   cmocka_unit_test(rules_take_their_time),
+        cmocka_unit_test(rules_count_the_room),     cmocka_unit_test(layers_have_names),
+        cmocka_unit_test(options_are_read),         cmocka_unit_test(volumes_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
