@@ -123,14 +123,17 @@ void lp_layer_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at,
     const struct lp_layer_inode *inode = lp_layer_inode_of(layer, ino);
     struct lp_layer_verdict verdict = lp_layer_judge(&layer->rules, LP_LAYER_READ, inode->is_look);
     if (verdict.error) {
-        error_reply(req, verdict.delay_us, verdict.error);
+        const struct lp_layer_result failure = {
+            .error = verdict.error, .kind = LP_LAYER_REPLY_ERROR, .read_of = inode};
+        lp_layer_reply(layer, req, verdict.delay_us, &failure);
         return;
     }
     if (verdict.delay_us == 0 && !inode->shadow) {
         read_reply(req, (int)info->fh, size, at);
         return;
     }
-    struct lp_layer_result result = {.kind = LP_LAYER_REPLY_BYTES, .bytes = lp_heap_take(size)};
+    struct lp_layer_result result = {
+        .kind = LP_LAYER_REPLY_BYTES, .bytes = lp_heap_take(size), .read_of = inode};
     ssize_t got = inode->shadow
                       ? lp_layer_shadow_read(inode->shadow, result.bytes, size, (uint64_t)at)
                       : pread((int)info->fh, result.bytes, size, at);

@@ -230,7 +230,8 @@ _Noreturn static void helper_finish(int fd, const struct lp_layer_answer *answer
 
 // In a child. The kernel waits for pages that are being read before it drops them. Over the layer's
 // own handle that would be for ever when the layer is killed meanwhile: what it was asked and did
-// not answer fails only when nobody has its handle any more. So the child has one of its own.
+// not answer fails only when nobody has its handle any more. So the child has one of its own. (Who
+// asks again then waits until the node ends.)
 static void handle_clone(const struct lp_layer *layer)
 {
     uint32_t served_fd = (uint32_t)layer->fuse_fd;
@@ -239,10 +240,10 @@ static void handle_clone(const struct lp_layer *layer)
         (void)dup3(own, layer->fuse_fd, O_CLOEXEC);
 }
 
-static void caches_drop(struct lp_layer *layer)
+static void caches_drop(struct lp_layer *layer, bool keeps_held)
 {
     handle_clone(layer);
-    lp_layer_caches_drop(layer);
+    lp_layer_caches_drop(layer, keeps_held);
 }
 
 void lp_layer_look_begin(struct lp_layer *layer, const struct lp_layer_fault *fault)
@@ -253,7 +254,7 @@ void lp_layer_look_begin(struct lp_layer *layer, const struct lp_layer_fault *fa
         return;
     struct look look = {.fault = fault, .target = layer->spec->target, .answer = &answer, .fd = -1};
     // What the kernel has read already would hide that the disk is slow or broken.
-    caches_drop(layer);
+    caches_drop(layer, true);
     close(layer->fuse_fd); // the mount must not outlive the layer for our sake
     look_enter(layer, &look);
     if (look.fd >= 0)
@@ -267,7 +268,7 @@ void lp_layer_drop_begin(struct lp_layer *layer, uint32_t kind)
     static const struct lp_layer_answer over = {.phase = LP_LAYER_NONE};
     if (!helper_start(layer, &layer->helpers[kind], &fd))
         return;
-    caches_drop(layer);
+    caches_drop(layer, false); // what is lost must not be read
     helper_finish(fd, &over);
 }
 

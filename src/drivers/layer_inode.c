@@ -272,11 +272,12 @@ void lp_layer_shadows_drop(struct lp_layer *layer)
     }
 }
 
-void lp_layer_caches_drop(struct lp_layer *layer)
+void lp_layer_caches_drop(struct lp_layer *layer, bool keeps_held)
 {
     struct lp_layer_inodes *inodes = &layer->inodes;
     for (size_t i = 0; i < inodes->bucket_count; i++)
         for (struct lp_layer_inode *inode = inodes->buckets[i]; inode; inode = inode->next)
-            (void)fuse_lowlevel_notify_inval_inode(layer->session, lp_layer_ino_of(layer, inode), 0,
-                                                   0);
+            if (!keeps_held || !lp_layer_is_read_held(layer, inode))
+                (void)fuse_lowlevel_notify_inval_inode(layer->session,
+                                                       lp_layer_ino_of(layer, inode), 0, 0);
 }

@@ -86,7 +86,8 @@ int lp_layer_inode_stat(struct lp_layer *layer, const struct lp_layer_inode *ino
 struct lp_layer_shadow *lp_layer_inode_shadow(struct lp_layer *layer, struct lp_layer_inode *inode);
 void lp_layer_shadows_drop(struct lp_layer *layer);
 // The kernel is to forget what it keeps of the files' content. In a child: it may wait for us.
-void lp_layer_caches_drop(struct lp_layer *layer);
+// keeps_held: not of files of which a slow read is under way, as it would wait for that long.
+void lp_layer_caches_drop(struct lp_layer *layer, bool keeps_held);
 
 // layer_name.c and layer_file.c: the operations.
 extern const struct fuse_lowlevel_ops lp_layer_operations_of_kernel;
@@ -116,7 +117,9 @@ struct lp_layer_result {
     enum { LP_LAYER_REPLY_ERROR, LP_LAYER_REPLY_WRITTEN, LP_LAYER_REPLY_BYTES } kind;
     char *bytes; // heap, taken over
     size_t count;
+    const struct lp_layer_inode *read_of; // whose pages the kernel holds until then; or NULL
 };
+bool lp_layer_is_read_held(const struct lp_layer *layer, const struct lp_layer_inode *inode);
 void lp_layer_reply(struct lp_layer *layer, fuse_req_t req, uint32_t delay_us,
                     const struct lp_layer_result *result);
 void lp_layer_replies_send(struct lp_layer *layer);  // what is due

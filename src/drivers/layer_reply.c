@@ -77,6 +77,14 @@ void lp_layer_reply(struct lp_layer *layer, fuse_req_t req, uint32_t delay_us,
         timer_set(layer);
 }
 
+bool lp_layer_is_read_held(const struct lp_layer *layer, const struct lp_layer_inode *inode)
+{
+    for (const struct lp_layer_parked *at = layer->parked; at; at = at->next)
+        if (at->result.read_of == inode)
+            return true;
+    return false;
+}
+
 static void parked_send(struct lp_layer *layer, int64_t until_us)
 {
     while (layer->parked && layer->parked->due_us <= until_us) {
