@@ -20,7 +20,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "cmd/verb.h"
-#include "drivers/network_port.h"
+#include "drivers/network/network_port.h"
 #include "model/descriptor.h"
 #include "model/limits.h"
 

@@ -25,9 +25,9 @@
 #include "base/str.h"
 #include "cmd/doctor.h"
 #include "drivers/child.h"
-#include "drivers/layer.h"
-#include "drivers/nat.h"
-#include "drivers/netlink.h"
+#include "drivers/layer/layer.h"
+#include "drivers/network/nat.h"
+#include "drivers/network/netlink.h"
 
 enum { PATH_BYTES = 512 };
 

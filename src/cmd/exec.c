@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "cmd/node_find.h"
-#include "drivers/init_exec.h"
+#include "drivers/crun/init_exec.h"
 #include "model/wire.h"
 #include "base/arena.h"
 #include "base/file.h"

@@ -7,7 +7,7 @@
 #include "cmd/daemon_start.h"
 #include "cmd/table.h"
 #include "cmd/verb.h"
-#include "drivers/fault_parts.h"
+#include "drivers/fault/fault_parts.h"
 #include "model/fault.h"
 
 static void add_heads(struct lp_cmd *cmd, struct lp_table *table, const char *const *heads)

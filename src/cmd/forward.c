@@ -1,5 +1,5 @@
 // limpet forward CONF: the forwarder of published ports; the daemon starts it.
-#include "drivers/forward.h"
+#include "drivers/network/forward.h"
 
 #include "cmd/verb.h"
 

@@ -1,5 +1,5 @@
 // limpet hog: load on purpose; the fault driver starts it.
-#include "drivers/hog.h"
+#include "drivers/fault/hog.h"
 
 #include <stdlib.h>
 

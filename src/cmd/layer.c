@@ -1,5 +1,5 @@
 // limpet layer: a disk that fails on purpose; a driver starts it.
-#include "drivers/layer.h"
+#include "drivers/layer/layer.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -14,7 +14,7 @@
 #include "cmd/outcome_print.h"
 #include "cmd/table.h"
 #include "cmd/verb.h"
-#include "drivers/load.h"
+#include "drivers/load/load.h"
 #include "model/duration.h"
 #include "base/own.h"
 #include "base/str.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/outcome.h"
-#include "drivers/load_file.h"
+#include "drivers/load/load_file.h"
 
 struct lp_cmd;
 struct lp_str;

@@ -1,5 +1,5 @@
 // limpet relay: a bad line on purpose; the fault driver starts it.
-#include "drivers/relay.h"
+#include "drivers/fault/relay.h"
 
 #include <stdlib.h>
 #include <string.h>

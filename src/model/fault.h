@@ -1,6 +1,6 @@
 // Faults on purpose: their kinds, what each can be told, and how a person writes it down.
 // A fault is plain data, so that an event can carry it and a snapshot can hold it. What it does to
-// the world, and how that is undone, is the fault driver's (drivers/fault*.c, docs/faults.md).
+// the world, and how that is undone, is the fault driver's (drivers/fault/, docs/faults.md).
 // Source: [S0] 5 (experiments), [S1] II (faults of application, VM and host).
 #pragma once
 

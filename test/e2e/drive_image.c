@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "drivers/image.h"
+#include "drivers/image/image.h"
 #include "drivers/place.h"
 #include "model/descriptor.h"
 

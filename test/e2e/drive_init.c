@@ -16,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "drivers/init_link.h"
-#include "drivers/init_socket.h"
+#include "drivers/crun/init_link.h"
+#include "drivers/crun/init_socket.h"
 
 enum { WAIT_MS = 10000 };
 

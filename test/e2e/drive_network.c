@@ -16,9 +16,9 @@
 
 #include "base/arena.h"
 #include "base/str.h"
-#include "drivers/check.h"
-#include "drivers/forward.h"
-#include "drivers/network.h"
+#include "drivers/check/check.h"
+#include "drivers/network/forward.h"
+#include "drivers/network/network.h"
 
 enum { DRIVERS = 2, ITEMS = 64 };
 static const struct lp_driver *const drivers[DRIVERS] = {&lp_driver_network, &lp_driver_check};

@@ -17,11 +17,11 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "drivers/cgroup.h"
+#include "drivers/crun/cgroup.h"
 #include "drivers/child.h"
-#include "drivers/crun.h"
-#include "drivers/netlink.h"
-#include "drivers/network_ns.h"
+#include "drivers/crun/crun.h"
+#include "drivers/network/netlink.h"
+#include "drivers/network/network_ns.h"
 #include "drivers/place.h"
 
 enum { SEEN_MAX = 8192, WAIT_MS = 20000, SUBNET = 10u << 24 | 93u << 16, PREFIX = 16 };

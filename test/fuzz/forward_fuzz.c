@@ -5,7 +5,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
-#include "drivers/forward_conf.h"
+#include "drivers/network/forward_conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
-#include "drivers/http_probe.h"
+#include "drivers/check/http_probe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

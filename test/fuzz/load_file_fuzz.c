@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/own.h"
 #include "core/outcome.h"
-#include "drivers/load_file.h"
+#include "drivers/load/load_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "drivers/load_reply.h"
+#include "drivers/load/load_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

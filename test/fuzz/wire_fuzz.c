@@ -10,9 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "drivers/init_exec.h"
-#include "drivers/init_link.h"
-#include "drivers/init_socket.h"
+#include "drivers/crun/init_exec.h"
+#include "drivers/crun/init_link.h"
+#include "drivers/crun/init_socket.h"
 #include "init/command.h"
 #include "init/user.h"
 #include "model/limits.h"

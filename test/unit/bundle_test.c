@@ -16,11 +16,11 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "drivers/bundle.h"
-#include "drivers/bundle_caps.h"
-#include "drivers/cgroup.h"
+#include "drivers/crun/bundle.h"
+#include "drivers/crun/bundle_caps.h"
+#include "drivers/crun/cgroup.h"
 #include "drivers/place.h"
-#include "drivers/seccomp_profile.h"
+#include "drivers/crun/seccomp_profile.h"
 
 static const char *const argv_init[] = {"/.limpet/init", "--node", "db-1", NULL};
 static const struct lp_bundle_mount mounts[] = {

@@ -8,10 +8,10 @@
 
 #include "base/own.h"
 #include "base/str.h"
-#include "drivers/check_parts.h"
-#include "drivers/check_watch.h"
-#include "drivers/http_probe.h"
-#include "drivers/ping.h"
+#include "drivers/check/check_parts.h"
+#include "drivers/check/check_watch.h"
+#include "drivers/check/http_probe.h"
+#include "drivers/check/ping.h"
 
 static void urls_are_taken_apart(void **state)
 {

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
-#include "drivers/clock_page.h"
+#include "drivers/fault/clock_page.h"
 
 static char folder[] = "/tmp/clock-test-XXXXXX", path[64];
 

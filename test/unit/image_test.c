@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "drivers/image_recipe.h"
+#include "drivers/image/image_recipe.h"
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 

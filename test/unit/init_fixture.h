@@ -19,9 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "drivers/init_exec.h"
-#include "drivers/init_link.h"
-#include "drivers/init_socket.h"
+#include "drivers/crun/init_exec.h"
+#include "drivers/crun/init_link.h"
+#include "drivers/crun/init_socket.h"
 #include "model/wire.h"
 #include "base/file.h"
 #include "base/str.h"

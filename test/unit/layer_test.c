@@ -16,8 +16,8 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "drivers/layer_rule.h"
-#include "drivers/layer_shadow.h"
+#include "drivers/layer/layer_rule.h"
+#include "drivers/layer/layer_shadow.h"
 #include "engine/fault_volume.h"
 #include "model/fault.h"
 

@@ -17,8 +17,8 @@
 #include "base/arena.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "drivers/load.h"
-#include "drivers/load_reply.h"
+#include "drivers/load/load.h"
+#include "drivers/load/load_reply.h"
 #include "model/parse_mistake.h"
 
 static struct lp_mistakes mistakes;

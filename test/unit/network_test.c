@@ -8,9 +8,9 @@
 
 #include "base/own.h"
 #include "base/str.h"
-#include "drivers/dnsmasq.h"
-#include "drivers/forward_conf.h"
-#include "drivers/nat.h"
+#include "drivers/network/dnsmasq.h"
+#include "drivers/network/forward_conf.h"
+#include "drivers/network/nat.h"
 
 static const struct lp_network_mark mark = {
     .name = "demo",
