@@ -188,6 +188,7 @@ LP_MUST_CHECK static int read_tag(const struct reader *reader, const char *begin
 static const char *trim_line(const struct reader *reader, struct tag *tag)
 {
     const char *begin = tag->at, *end = tag->next;
+    lp_assert(end); // read_tag has found it
     while (begin > reader->text && is_blank(begin[-1]))
         begin--;
     while (is_blank(*end))
@@ -369,9 +370,11 @@ LP_MUST_CHECK static int render_tag(struct renderer *renderer, const struct tag 
         value = world->infra;
         break;
     case WORD_DOT_NAME:
+        lp_assert(loop); // outside of one it was refused
         value = loop->nodes[loop->index].name;
         break;
     case WORD_DOT_ADDRESS:
+        lp_assert(loop);
         add_address(renderer->out, loop->nodes[loop->index].address);
         return 0;
     case WORD_QUOTED:
