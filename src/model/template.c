@@ -345,7 +345,7 @@ LP_MUST_CHECK static int render_tag(struct renderer *renderer, const struct tag 
 {
     const struct lp_template_world *world = renderer->world;
     size_t depth = renderer->reader.depth;
-    const struct loop *loop = depth ? &renderer->loops[depth - 1] : NULL;
+    const struct loop *loop = &renderer->loops[depth ? depth - 1 : 0]; // of no use outside of one
     const char *value = NULL;
     switch (tag->word) {
     case WORD_ADDRESS:
@@ -370,11 +370,9 @@ LP_MUST_CHECK static int render_tag(struct renderer *renderer, const struct tag 
         value = world->infra;
         break;
     case WORD_DOT_NAME:
-        lp_assert(loop); // outside of one it was refused
         value = loop->nodes[loop->index].name;
         break;
     case WORD_DOT_ADDRESS:
-        lp_assert(loop);
         add_address(renderer->out, loop->nodes[loop->index].address);
         return 0;
     case WORD_QUOTED:
