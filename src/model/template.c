@@ -345,7 +345,9 @@ LP_MUST_CHECK static int render_tag(struct renderer *renderer, const struct tag 
 {
     const struct lp_template_world *world = renderer->world;
     size_t depth = renderer->reader.depth;
-    const struct loop *loop = &renderer->loops[depth ? depth - 1 : 0]; // of no use outside of one
+    static const struct lp_template_node nobody = {.name = ""}; // outside of loops it is refused
+    const struct loop *loop = &renderer->loops[depth ? depth - 1 : 0];
+    const struct lp_template_node *node = loop->nodes ? &loop->nodes[loop->index] : &nobody;
     const char *value = NULL;
     switch (tag->word) {
     case WORD_ADDRESS:
@@ -370,10 +372,10 @@ LP_MUST_CHECK static int render_tag(struct renderer *renderer, const struct tag 
         value = world->infra;
         break;
     case WORD_DOT_NAME:
-        value = loop->nodes[loop->index].name;
+        value = node->name;
         break;
     case WORD_DOT_ADDRESS:
-        add_address(renderer->out, loop->nodes[loop->index].address);
+        add_address(renderer->out, node->address);
         return 0;
     case WORD_QUOTED:
         value = tag->operand;
