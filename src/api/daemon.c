@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -23,6 +22,7 @@
 #include "drivers/store_sqlite.h"
 #include "engine/engine.h"
 #include "model/action.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/own.h"
@@ -54,9 +54,7 @@ struct daemon {
 static int64_t clock_now_ms(void *context)
 {
     (void)context;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return lp_wall_ms();
 }
 
 // Few threads are made by libraries, none by us: one arena, and what is freed goes back.
@@ -164,17 +162,11 @@ static void ready_tell(int fd, const char *text)
     close(fd);
 }
 
-static uint64_t stopwatch_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static void tick(struct daemon *daemon)
 {
     struct lp_err err;
-    uint64_t start_us = stopwatch_us(), seq = lp_engine_last_seq(daemon->engine);
+    int64_t start_us = lp_monotonic_us();
+    uint64_t seq = lp_engine_last_seq(daemon->engine);
     daemon->turn_seq = seq;
     daemon->has_restarted = false;
     bool has_failed = lp_engine_tick(daemon->engine, &err) < 0;
@@ -184,7 +176,8 @@ static void tick(struct daemon *daemon)
         lp_daemon_log("the journal can be written again");
     daemon->is_journal_failing = has_failed;
     if (lp_engine_last_seq(daemon->engine) != seq)
-        lp_metrics_add(&daemon->metrics, stopwatch_us() - start_us, daemon->has_restarted);
+        lp_metrics_add(&daemon->metrics, (uint64_t)(lp_monotonic_us() - start_us),
+                       daemon->has_restarted);
 }
 
 static int wait_ms(const struct daemon *daemon)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "cmd/client.h"
 #include "cmd/daemon_start.h"
@@ -38,7 +39,7 @@ static void print(struct lp_cmd *cmd, const json_t *answer)
             {app[0] ? lp_arena_printf(cmd->arena, "%s/%s", target, app) : target, LP_PLAIN},
             {command[0] ? lp_arena_printf(cmd->arena, "%s: %s", says, command) : says, LP_PLAIN},
             {phase, strcmp(phase, "active") == 0 ? LP_RED : LP_YELLOW},
-            {until ? lp_time_span(cmd, until - lp_time_now_ms()) : "until healed", LP_PLAIN},
+            {until ? lp_time_span(cmd, until - lp_wall_ms()) : "until healed", LP_PLAIN},
         };
         lp_table_add(cmd, &table, row);
     }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd/client.h"
 #include "cmd/descriptor_file.h"
@@ -11,6 +10,7 @@
 #include "cmd/verb.h"
 #include "drivers/store_sqlite.h"
 #include "engine/engine.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 
@@ -42,7 +42,7 @@ static void plan_print(struct lp_cmd *cmd, const json_t *plan)
 static int64_t now_ms(void *context)
 {
     (void)context;
-    return lp_time_now_ms();
+    return lp_wall_ms();
 }
 
 // Where no daemon runs and none has run, nothing exists: the plan of an engine with an empty

@@ -12,6 +12,7 @@
 #include "cmd/client.h"
 #include "cmd/cmd.h"
 #include "cmd/table.h"
+#include "base/clock.h"
 #include "base/own.h"
 
 enum { TURN_MS = 80, NEWS_EVERY_MS = 240, NEWS_AT_ONCE = 1000, NAME_COLUMNS_MAX = 40 };
@@ -233,7 +234,7 @@ static void node_draw(const struct lp_progress *progress, const json_t *node, si
     lp_str_printf(out, "  %s ", is_well(node) ? "✔" : is_lost ? "✘" : spinner(progress));
     lp_color_end(out, color, has_color);
     lp_str_printf(&text, "%-16s %-10s ", name, health);
-    int64_t for_ms = lp_time_now_ms() - lp_json_number(node, "since");
+    int64_t for_ms = lp_wall_ms() - lp_json_number(node, "since");
     if (!is_well(node) && for_ms >= 1000)
         lp_str_printf(&text, "%s  ", lp_time_span(progress->cmd, for_ms));
     lp_str_add(&text, detail_of(progress, node));
@@ -272,7 +273,7 @@ static void head_draw(const struct lp_progress *progress, size_t columns, struct
     if (wanted)
         lp_str_printf(&head, "%lld of %lld healthy, ", lp_json_number(progress->row, "healthy"),
                       wanted);
-    lp_str_add(&head, lp_time_span(progress->cmd, lp_time_now_ms() - progress->start_ms));
+    lp_str_add(&head, lp_time_span(progress->cmd, lp_wall_ms() - progress->start_ms));
     lp_color_begin(out, LP_BOLD, has_color);
     lp_text_fit(out, lp_str_text(&head), columns);
     lp_color_end(out, LP_BOLD, has_color);
@@ -316,7 +317,7 @@ void lp_progress_erase(struct lp_progress *progress)
 
 int lp_progress_turn(struct lp_progress *progress)
 {
-    int64_t now_ms = lp_time_now_ms();
+    int64_t now_ms = lp_wall_ms();
     bool is_drawing = progress->cmd->is_terminal && !progress->cmd->is_quiet;
     if (!progress->start_ms) {
         progress->start_ms = now_ms;

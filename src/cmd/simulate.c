@@ -3,19 +3,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "cmd/verb.h"
+#include "base/clock.h"
 #include "sim/sim.h"
 
 enum { HOURS_MAX = 24 * 366 };
-
-static double stopwatch_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 LP_MUST_CHECK static int seed_read(struct lp_cmd *cmd, uint64_t *ret_seed)
 {
@@ -94,11 +87,11 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
     if (config_read(cmd, &config, &count) < 0)
         return lp_cmd_fail(cmd, &cmd->err);
     for (uint64_t first = config.seed; config.seed < first + (uint64_t)count; config.seed++) {
-        double start_s = stopwatch_s();
+        int64_t start_us = lp_monotonic_us();
         int code = lp_sim_run(&config, report, &cmd->err);
         if (code == LP_EINPUT)
             return lp_cmd_fail(cmd, &cmd->err);
-        report_print(cmd, &config, report, stopwatch_s() - start_s);
+        report_print(cmd, &config, report, (double)(lp_monotonic_us() - start_us) / 1e6);
         fflush(stdout);
         if (code < 0) {
             fprintf(stderr, "%s\n", report->failure[0] ? report->failure : cmd->err.text);

@@ -7,16 +7,10 @@
 #include <time.h>
 
 #include "cmd/cmd.h"
+#include "base/clock.h"
 #include "base/own.h"
 
 static const char *const codes[] = {"", "32", "33", "31", "2", "1"};
-
-int64_t lp_time_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void lp_color_begin(struct lp_str *out, enum lp_color color, bool has_color)
 {
@@ -168,7 +162,7 @@ const char *lp_time_span(struct lp_cmd *cmd, int64_t ms)
 
 const char *lp_time_ago(struct lp_cmd *cmd, int64_t at_ms)
 {
-    long long s = (lp_time_now_ms() - at_ms) / 1000;
+    long long s = (lp_wall_ms() - at_ms) / 1000;
     if (at_ms <= 0)
         return "";
     if (s < 1)

@@ -42,4 +42,3 @@ const char *lp_time_ago(struct lp_cmd *cmd, int64_t at_ms);
 const char *lp_time_span(struct lp_cmd *cmd, int64_t ms);
 // "14:03:12.345", with the date when it is not of today.
 const char *lp_time_of_day(struct lp_cmd *cmd, int64_t at_ms);
-int64_t lp_time_now_ms(void);

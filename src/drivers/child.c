@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/child_exec.h"
@@ -38,13 +39,6 @@ struct lp_children {
     size_t count, capacity;
     struct child **items;
 };
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 int lp_child_status(int wait_status)
 {
@@ -217,7 +211,7 @@ int lp_children_spawn(struct lp_children *children, const struct lp_child_spec *
     child->output_fd = lp_fd_take(&output_read);
     child->output_max = spec->output_max;
     child->is_detached = spec->is_detached;
-    child->deadline_ms = spec->timeout_ms ? monotonic_ms() + spec->timeout_ms : INT64_MAX;
+    child->deadline_ms = spec->timeout_ms ? lp_monotonic_ms() + spec->timeout_ms : INT64_MAX;
     result = child_watch(children, child, err);
     if (result < 0) {
         kill(pid, SIGKILL);
@@ -296,7 +290,7 @@ static struct child *child_find(const struct lp_children *children, uint64_t ser
 
 static void deadlines_enforce(struct lp_children *children)
 {
-    int64_t now_ms = monotonic_ms();
+    int64_t now_ms = lp_monotonic_ms();
     uint64_t ticks;
     if (read(children->timer_fd, &ticks, sizeof(ticks)) < 0 && errno != EAGAIN)
         return;

@@ -20,6 +20,7 @@
 #include "init/news.h"
 #include "init/session.h"
 #include "model/limits.h"
+#include "base/clock.h"
 #include "base/own.h"
 
 enum {
@@ -124,7 +125,7 @@ static void slot_fail(struct lp_app_slot *slot, const struct lp_err *err)
 {
     snprintf(slot->text, sizeof(slot->text), "%.*s", (int)sizeof(slot->text) - 1, err->text);
     slot->code = err->code;
-    slot->at_ms = lp_clock_now_ms();
+    slot->at_ms = lp_wall_ms();
     slot->phase = LP_INIT_UNSTARTED;
     slot_close(slot);
     lp_news_failed(index_of(slot), slot->run, slot->code, slot->text);
@@ -280,7 +281,7 @@ static void slot_fill(struct lp_app_slot *slot, const struct lp_app_start *start
     slot->timeout_ms = start->timeout_ms;
     slot->kill_at_ms = slot->timeout_at_ms = slot->sweep_at_ms = slot->sweep_end_ms = 0;
     slot->start_order = ++starts;
-    slot->at_ms = lp_clock_now_ms();
+    slot->at_ms = lp_wall_ms();
     snprintf(slot->name, sizeof(slot->name), "%s", start->name);
     snprintf(slot->done_mark, sizeof(slot->done_mark), "%s", start->mark ? start->mark : "");
     snprintf(slot->mark, sizeof(slot->mark), "LIMPET_APP=%s", start->name);
@@ -312,7 +313,7 @@ void lp_app_start(uint32_t index, const struct lp_app_start *start)
     }
     slot->phase = LP_INIT_STARTING;
     if (slot->is_setup && slot->timeout_ms)
-        slot->timeout_at_ms = lp_loop_now_ms() + slot->timeout_ms;
+        slot->timeout_at_ms = lp_monotonic_ms() + slot->timeout_ms;
 }
 
 // The row if that run of it lives; else its end is told once more and NULL returned.
@@ -335,7 +336,7 @@ void lp_app_stop(uint32_t index, uint32_t run, uint32_t grace_ms)
     struct lp_app_slot *slot = slot_living(index, run);
     if (!slot)
         return;
-    int64_t kill_at_ms = lp_loop_now_ms() + grace_ms;
+    int64_t kill_at_ms = lp_monotonic_ms() + grace_ms;
     bool is_first = slot->kill_at_ms == 0;
     if (is_first || kill_at_ms < slot->kill_at_ms)
         slot->kill_at_ms = kill_at_ms;
@@ -374,7 +375,7 @@ bool lp_app_reap(pid_t pid, int wait_status)
         report_take(slot);
         slot->is_reaped = true;
         slot->status = lp_status_from_wait(wait_status);
-        slot->at_ms = lp_clock_now_ms();
+        slot->at_ms = lp_wall_ms();
         slot->phase = LP_INIT_ENDING;
         return true;
     }

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "init/app.h"
 #include "model/limits.h"
 
@@ -11,7 +12,7 @@ static int64_t deadline_ms;
 
 void lp_halt_begin(uint32_t grace_ms)
 {
-    int64_t wanted_ms = lp_loop_now_ms() + grace_ms;
+    int64_t wanted_ms = lp_monotonic_ms() + grace_ms;
     if (!is_on || wanted_ms < deadline_ms)
         deadline_ms = wanted_ms;
     is_on = true;

@@ -26,6 +26,7 @@
 #include "init/output.h"
 #include "init/peer.h"
 #include "init/session.h"
+#include "base/clock.h"
 #include "base/err.h"
 
 struct options {
@@ -146,7 +147,7 @@ static void boot_id_make(char ret_text[17])
 {
     uint64_t number = 0;
     if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-        number = (uint64_t)lp_clock_now_ms(); // just has to differ from the life before
+        number = (uint64_t)lp_wall_ms(); // just has to differ from the life before
     snprintf(ret_text, 17, "%016llx", (unsigned long long)number);
 }
 
@@ -194,7 +195,7 @@ int main(int argc, char **argv)
     lp_sessions_open();
     lp_peers_open(options.listen_fd);
     for (;;) {
-        int64_t now_ms = lp_loop_now_ms();
+        int64_t now_ms = lp_monotonic_ms();
         bool reaped_before = has_reaped;
         has_reaped = false;
         lp_apps_timers(now_ms, reaped_before);

@@ -3,8 +3,8 @@
 #include "init/loop.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "base/err.h"
 
@@ -46,21 +46,4 @@ void lp_loop_wait(int timeout_ms)
         return;
     struct lp_watch *watch = event.data.ptr;
     watch->ready(watch->self, event.events);
-}
-
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int64_t lp_loop_now_ms(void)
-{
-    return clock_ms(CLOCK_MONOTONIC);
-}
-
-int64_t lp_clock_now_ms(void)
-{
-    return clock_ms(CLOCK_REALTIME);
 }

@@ -17,6 +17,3 @@ void lp_loop_change(struct lp_watch *watch, uint32_t events); // 0: only errors 
 void lp_loop_remove(struct lp_watch *watch);                  // not watched: nothing happens
 // Wait for one ready fd and call its function. timeout_ms as for epoll_wait(2).
 void lp_loop_wait(int timeout_ms);
-
-int64_t lp_loop_now_ms(void);  // monotonic, for deadlines
-int64_t lp_clock_now_ms(void); // since 1970, for people

@@ -7,6 +7,7 @@
 #include "init/peer.h"
 #include "model/limits.h"
 #include "model/wire.h"
+#include "base/clock.h"
 #include "base/str.h"
 
 static struct lp_news_self who;
@@ -82,7 +83,7 @@ void lp_news_exited(uint32_t app, const struct lp_app_slot *slot)
 void lp_news_gone(uint32_t app, uint32_t run)
 {
     struct lp_app_slot gone = {.run = run, .status = LP_WIRE_STATUS_SIGNAL + SIGKILL};
-    gone.at_ms = lp_clock_now_ms();
+    gone.at_ms = lp_wall_ms();
     lp_news_exited(app, &gone);
 }
 

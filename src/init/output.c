@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "init/loop.h"
+#include "base/clock.h"
 #include "base/own.h"
 
 enum {
@@ -49,7 +50,7 @@ static int part_open(int folder, const char *name, const char *suffix, uint64_t 
 
 static bool files_open(struct lp_output *output)
 {
-    int64_t now_ms = lp_loop_now_ms();
+    int64_t now_ms = lp_monotonic_ms();
     if (output->fd >= 0)
         return true;
     if (now_ms < output->retry_ms)
@@ -105,7 +106,7 @@ static void rotate(struct lp_output *output)
 
 static void time_note(struct lp_output *output)
 {
-    int64_t now_ms = lp_clock_now_ms();
+    int64_t now_ms = lp_wall_ms();
     bool is_due = now_ms >= output->time_ms + TIMES_EVERY_MS || now_ms < output->time_ms;
     if (output->times_fd < 0 || output->is_midline || !is_due)
         return;

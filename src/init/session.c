@@ -18,6 +18,7 @@
 #include "init/terminal.h"
 #include "model/wire.h"
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -321,7 +322,7 @@ static void session_fill(struct lp_session *session, struct lp_peer *peer,
     session->streams[1].fd = ends[2][0];
     ends[0][0] = ends[1][0] = ends[2][0] = -1;
     session->timeout_ms = start->timeout_ms;
-    session->deadline_ms = start->timeout_ms ? lp_loop_now_ms() + start->timeout_ms : 0;
+    session->deadline_ms = start->timeout_ms ? lp_monotonic_ms() + start->timeout_ms : 0;
     streams_watch(session, true);
     peer->session = session;
 }
@@ -444,7 +445,7 @@ void lp_session_hang_up(struct lp_peer *peer)
     fds_close(session);
     kill(-session->pid, SIGHUP);
     kill(-session->pid, SIGCONT);
-    session->deadline_ms = lp_loop_now_ms() + HANG_UP_MS;
+    session->deadline_ms = lp_monotonic_ms() + HANG_UP_MS;
 }
 
 static void exit_tell(struct lp_session *session, int status)

@@ -10,6 +10,7 @@
 #include "cmd/client.h"
 #include "cmd/cmd.h"
 #include "cmd/experiment/experiment_parts.h"
+#include "base/clock.h"
 #include "base/own.h"
 
 enum {
@@ -24,7 +25,7 @@ enum {
 void lp_run_note(struct lp_run *run, enum lp_trial_event_kind kind, uint32_t index, bool is_ok)
 {
     lp_assert(run->queued < sizeof(run->queue) / sizeof(*run->queue));
-    run->queue[run->queued++] = (struct lp_trial_event){kind, index, is_ok, lp_run_now_ms()};
+    run->queue[run->queued++] = (struct lp_trial_event){kind, index, is_ok, lp_wall_ms()};
 }
 
 void lp_run_step_end(struct lp_run *run, uint32_t index, bool is_ok)
@@ -244,7 +245,7 @@ void lp_run_check_read(struct lp_run *run, uint32_t index)
                                        .prepare = lp_run_orphan_end,
                                        .timeout_ms = check->timeout_ms + PROBE_EXTRA_MS};
     row->tag = ++run->next_tag;
-    row->read_ms = lp_run_now_ms();
+    row->read_ms = lp_wall_ms();
     if (lp_children_spawn(run->children, &spec, row->tag, NULL, &err) == 0)
         return;
     row->tag = 0;
@@ -360,7 +361,7 @@ void lp_run_children_take(struct lp_run *run)
 
 void lp_run_limits_look(struct lp_run *run)
 {
-    int64_t now_ms = lp_run_now_ms();
+    int64_t now_ms = lp_wall_ms();
     for (uint32_t i = 0; i < run->plan.step_count; i++) {
         struct lp_run_step *row = &run->step_rows[i];
         if (row->is_open && row->act == LP_RUN_STEP && row->step->kind == LP_EXPERIMENT_ASK)

@@ -6,6 +6,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon_start.h"
 #include "cmd/experiment/experiment_parts.h"
+#include "base/clock.h"
 #include "base/str.h"
 
 enum {
@@ -94,7 +95,7 @@ void lp_run_break(struct lp_run *run, uint32_t index)
         lp_run_step_end(run, index, false);
         return;
     }
-    int64_t asked_ms = lp_run_now_ms();
+    int64_t asked_ms = lp_wall_ms();
     struct lp_call_spec spec = {"POST", "/v1/faults", request_make(run, row, index)};
     bool ends_daemon = strcmp(row->step->fault, "daemon-kill") == 0;
     if (lp_client_call(run->client, &spec, &answer, &err) < 0 && !ends_daemon) {
@@ -157,7 +158,7 @@ static void healing_begin(struct lp_run *run, uint32_t index, const char *target
     struct lp_run_step *row = &run->step_rows[index];
     size_t i;
     json_t *fault;
-    row->deadline_ms = lp_run_now_ms() + EFFECT_MS;
+    row->deadline_ms = lp_wall_ms() + EFFECT_MS;
     json_array_foreach (run->faults, i, fault) {
         bool is_meant =
             only ? lp_json_holds(only, json_object_get(fault, "fault")) : is_aimed(fault, target);
@@ -318,7 +319,7 @@ void lp_run_news(struct lp_run *run, bool is_due)
     struct lp_err err;
     size_t count = PAGE, i;
     bool is_any = false;
-    int64_t now_ms = lp_run_now_ms();
+    int64_t now_ms = lp_wall_ms();
     if (!run->has_daemon || (is_due && !is_waiting(run) && now_ms - run->news_ms < NEWS_MS))
         return;
     run->news_ms = now_ms;

@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "cmd/experiment/experiment_parts.h"
 #include "drivers/load/load_file.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 
@@ -47,7 +48,7 @@ void lp_run_load_begin(struct lp_run *run, uint32_t index)
         return;
     }
     run->load_tag = tag;
-    row->deadline_ms = lp_run_now_ms() + BEGIN_MS;
+    row->deadline_ms = lp_wall_ms() + BEGIN_MS;
 }
 
 static void begin_look(struct lp_run *run, uint32_t index)
@@ -84,7 +85,7 @@ void lp_run_load_look(struct lp_run *run)
 // Asked once it ends in good order, asked twice at once; then it is killed.
 void lp_run_load_stop(struct lp_run *run)
 {
-    int64_t now_ms = lp_run_now_ms();
+    int64_t now_ms = lp_wall_ms();
     if (!run->load_tag || now_ms - run->load_stop_ms < STOP_MS)
         return;
     run->load_stop_ms = now_ms;

@@ -99,7 +99,6 @@ struct lp_run {
     int64_t drawn_ms;
 };
 
-int64_t lp_run_now_ms(void);
 // A fact for the trial.
 void lp_run_note(struct lp_run *run, enum lp_trial_event_kind kind, uint32_t index, bool is_ok);
 // The step has come to its end.

@@ -4,12 +4,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd/client.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon_start.h"
 #include "cmd/experiment/experiment_parts.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 
@@ -34,13 +34,6 @@ void lp_run_interrupts_watch(void)
 int lp_run_interrupts(void)
 {
     return interrupts;
-}
-
-int64_t lp_run_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
 // What the orders change is told as it happens.
@@ -91,7 +84,7 @@ static bool is_waiting(const struct lp_run *run)
 // Until something has happened or is due.
 static void wait(struct lp_run *run)
 {
-    int64_t now_ms = lp_run_now_ms(), limit_ms = is_waiting(run) ? WAITING_MS : TURN_MS;
+    int64_t now_ms = lp_wall_ms(), limit_ms = is_waiting(run) ? WAITING_MS : TURN_MS;
     int64_t wake_ms = run->orders->wake_at_ms;
     struct pollfd fd = {.fd = lp_children_wait_fd(run->children), .events = POLLIN};
     if (wake_ms < now_ms + limit_ms)
@@ -199,7 +192,7 @@ json_t *lp_run_do(struct lp_cmd *cmd, const struct lp_run_what *what)
     run->orders = lp_heap_take(sizeof(*run->orders));
     run->faults = json_array();
     run->events = json_array();
-    run->began_ms = lp_run_now_ms();
+    run->began_ms = lp_wall_ms();
     if (begin(run, &cmd->err) == 0) {
         lp_trial_init(run->trial, &run->plan);
         lp_run_tell_begin(run);
@@ -212,7 +205,7 @@ json_t *lp_run_do(struct lp_cmd *cmd, const struct lp_run_what *what)
             turn(run, &seen_interrupts);
         }
         lp_run_news(run, false);
-        run->ended_ms = lp_run_now_ms();
+        run->ended_ms = lp_wall_ms();
         result = lp_run_result(run);
         lp_run_tell_end(run, result);
     }

@@ -13,6 +13,7 @@
 #include "cmd/experiment/experiment.h"
 #include "cmd/experiment/experiment_file.h"
 #include "cmd/experiment/experiment_parts.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/own.h"
@@ -75,7 +76,7 @@ static int options_take(struct series *series)
     series->repeat = (uint32_t)repeat;
     series->seed = seed >= 0                     ? (uint64_t)seed
                    : series->experiment.has_seed ? series->experiment.seed
-                                                 : (uint64_t)lp_run_now_ms() & 0x7fffffff;
+                                                 : (uint64_t)lp_wall_ms() & 0x7fffffff;
     return status;
 }
 
@@ -85,7 +86,7 @@ static void folder_choose(struct series *series)
     struct lp_cmd *cmd = series->cmd;
     const char *out = lp_option_value(cmd, "out");
     char folder[4096];
-    series->id = id_make(cmd, series->experiment.title, lp_run_now_ms());
+    series->id = id_make(cmd, series->experiment.title, lp_wall_ms());
     bool has_infra = series->experiment.infrastructure || series->experiment.compare_count;
     const char *kept = has_infra ? lp_arena_printf(cmd->arena, "%s/experiments", cmd->root)
                                  : lp_experiment_folder(cmd);
@@ -195,7 +196,7 @@ static json_t *result_make(const struct series *series, int64_t began_ms)
         experiment->path, "sha256", series->sha256, "text", file_text(series), "dialect",
         experiment->is_chaos_toolkit ? "chaos-toolkit" : "limpet", "reference",
         references_make(experiment), "started", (json_int_t)began_ms, "ended",
-        (json_int_t)lp_run_now_ms(), "status", worst(series->runs), "reasons",
+        (json_int_t)lp_wall_ms(), "status", worst(series->runs), "reasons",
         reasons_of(series->cmd, series->runs), "variants", series->variants, "runs", series->runs);
 }
 
@@ -278,7 +279,7 @@ static int series_run(struct series *series)
     const struct lp_experiment *experiment = &series->experiment;
     unsigned count = experiment->compare_count ? (unsigned)experiment->compare_count : 1;
     struct lp_run_what *variants = lp_arena_new_array(cmd->arena, struct lp_run_what, count);
-    int64_t began_ms = lp_run_now_ms();
+    int64_t began_ms = lp_wall_ms();
     for (unsigned v = 0; v < count; v++) {
         int status = variant_make(series, v, &variants[v]);
         if (status != LP_EXIT_DONE)

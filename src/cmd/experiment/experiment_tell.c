@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "cmd/experiment/experiment_parts.h"
 #include "cmd/table.h"
+#include "base/clock.h"
 #include "base/own.h"
 
 enum { LIVE_MS = 150, NAME_COLUMNS = 52 };
@@ -170,7 +171,7 @@ static const char *present(const struct lp_run *run, int64_t *ret_since_ms)
 
 void lp_run_tell_live(struct lp_run *run)
 {
-    int64_t now_ms = lp_run_now_ms(), since_ms = now_ms;
+    int64_t now_ms = lp_wall_ms(), since_ms = now_ms;
     LP_OWNS_STR struct lp_str line = {0}, took = {0};
     if (!is_told(run) || !run->cmd->is_terminal || run->what.is_interactive ||
         now_ms - run->drawn_ms < LIVE_MS)

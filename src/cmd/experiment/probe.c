@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cmd/client.h"
@@ -18,6 +17,7 @@
 #include "drivers/network/network_ns.h"
 #include "drivers/check/ping.h"
 #include "drivers/place.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 
@@ -353,13 +353,6 @@ int lp_probe_check(struct lp_probe *probe, const struct lp_experiment_check *che
     }
 }
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
-}
-
 // check: of Limpet; tolerance: an activity of the Chaos Toolkit, judged; activity: only done.
 static int take(struct lp_probe *probe, const char *source, const char *what)
 {
@@ -382,16 +375,16 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
     char source[CHECK_BYTES_MAX + 1];
     size_t count = fread(source, 1, CHECK_BYTES_MAX, stdin);
     struct lp_probe probe = {.cmd = cmd, .since_ms = argc > 2 ? atoll(argv[2]) : 0};
-    int64_t began_us = now_us();
+    int64_t began_us = lp_monotonic_us();
     source[count] = '\0';
     if (take(&probe, source, argv[1]) < 0) {
         probe.is_ok = false;
         lp_str_printf(&probe.text, "%s%s", probe.text.bytes ? "; " : "", cmd->err.text);
     }
     size_t valid = lp_utf8_valid(lp_str_text(&probe.text), probe.text.bytes);
-    json_t *answer =
-        json_pack("{s:b, s:I, s:s%}", "ok", probe.is_ok, "took_us",
-                  (json_int_t)(now_us() - began_us), "text", lp_str_text(&probe.text), valid);
+    json_t *answer = json_pack("{s:b, s:I, s:s%}", "ok", probe.is_ok, "took_us",
+                               (json_int_t)(lp_monotonic_us() - began_us), "text",
+                               lp_str_text(&probe.text), valid);
     if (probe.output)
         json_object_set_new(answer, "output", probe.output);
     lp_json_show(answer);

@@ -12,6 +12,7 @@
 #include "cmd/log/log_watched.h"
 #include "cmd/node_find.h"
 #include "cmd/table.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -97,7 +98,7 @@ LP_MUST_CHECK static int model_save(struct watch *watch)
     watch->watcher.since_save = 0;
     if (!lp_path_exists(watch->model_path)) // nothing was learnt yet
         return 0;
-    watch->kept.saved_ms = lp_time_now_ms();
+    watch->kept.saved_ms = lp_wall_ms();
     if (watch->journal.child > 0)
         memcpy(watch->kept.cursor, watch->journal.cursor, sizeof(watch->kept.cursor));
     return lp_log_follow_save(watch->follow, &watch->kept, lp_str_text(&watch->places_path), err);
@@ -179,7 +180,7 @@ static void lines_take(struct watch *watch)
 {
     size_t source, bytes;
     const char *line;
-    watch->watcher.now_ms = lp_time_now_ms();
+    watch->watcher.now_ms = lp_wall_ms();
     while (!is_over && lp_log_follow_next(watch->follow, &source, &line, &bytes)) {
         // What a file holds was written before; what comes through a pipe is new.
         watch->watcher.is_silent = watch->is_learning && source != watch->pipe_source;
@@ -221,7 +222,7 @@ LP_MUST_CHECK static int turn(struct watch *watch)
 
 LP_MUST_CHECK static int loop(struct watch *watch)
 {
-    watch->saved_ms = lp_time_now_ms();
+    watch->saved_ms = lp_wall_ms();
     if (turn(watch) < 0)
         return watch->cmd->err.code;
     watch->watcher.is_silent = watch->is_learning;

@@ -8,6 +8,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/own.h"
 #include "drivers/check/check_parts.h"
 #include "drivers/check/check_watch.h"
@@ -122,7 +123,7 @@ static bool watch_listen(struct check_driver *driver, struct lp_watch *watch, bo
 static void watch_decided(struct check_driver *driver, struct lp_watch *watch,
                           const struct lp_check_outcome *outcome)
 {
-    int64_t now_ms = lp_check_now_us() / 1000;
+    int64_t now_ms = lp_monotonic_us() / 1000;
     lp_check_end(watch);
     if (lp_watch_tell(watch, outcome->is_ok, now_ms))
         tell(driver, watch, outcome);
@@ -140,7 +141,7 @@ static void watch_begin(struct check_driver *driver, struct lp_watch *watch)
         watch_decided(driver, watch, &outcome);
         return;
     }
-    watch->at_ms = lp_check_now_us() / 1000 + watch->timeout_ms;
+    watch->at_ms = lp_monotonic_us() / 1000 + watch->timeout_ms;
     heap_fix(driver, watch);
 }
 
@@ -158,7 +159,7 @@ static void watch_ready(struct check_driver *driver, struct lp_watch *watch)
 
 static void due_run(struct check_driver *driver)
 {
-    int64_t now_ms = lp_check_now_us() / 1000;
+    int64_t now_ms = lp_monotonic_us() / 1000;
     // What begins now is due later: each watch comes up once.
     while (driver->count && driver->heap[0]->at_ms <= now_ms) {
         struct lp_watch *watch = driver->heap[0];

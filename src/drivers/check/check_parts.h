@@ -53,8 +53,6 @@ struct lp_check_outcome {
     char text[LP_CHECK_TEXT_BYTES * 2];
 };
 
-int64_t lp_check_now_us(void); // monotonic
-
 // Begin one check. May be over at once. The watch's fd (or exec's) is to be waited on afterwards.
 void lp_check_begin(struct lp_watch *watch, struct lp_check_outcome *ret_outcome);
 // Its handle is ready: go on.

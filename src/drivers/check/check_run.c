@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/own.h"
 #include "drivers/check/check_parts.h"
 #include "drivers/crun/init_exec.h"
@@ -19,16 +19,9 @@
 
 enum { DRAIN_BYTES_MAX = 256 * 1024, PINGS_MAX = 256 };
 
-int64_t lp_check_now_us(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static int64_t spent_ms(const struct lp_watch *watch)
 {
-    return (lp_check_now_us() - watch->begun_us + 500) / 1000;
+    return (lp_monotonic_us() - watch->begun_us + 500) / 1000;
 }
 
 LP_PRINTF(3, 4)
@@ -111,7 +104,7 @@ static void command_begin(struct lp_watch *watch, struct lp_check_outcome *outco
 void lp_check_begin(struct lp_watch *watch, struct lp_check_outcome *ret_outcome)
 {
     *ret_outcome = (struct lp_check_outcome){0};
-    watch->begun_us = lp_check_now_us();
+    watch->begun_us = lp_monotonic_us();
     watch->is_running = true;
     watch->is_connected = watch->has_line = false;
     watch->request_sent = watch->drained_bytes = watch->line_bytes = 0;

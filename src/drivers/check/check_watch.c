@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/own.h"
 #include "drivers/check/check_parts.h"
@@ -136,7 +137,7 @@ struct lp_watch *lp_watch_make(const struct lp_driver_env *env, const struct lp_
     watch->memory = keep.memory = lp_heap_take(keep.used);
     keep.used = 0;
     texts_take(watch, env, order, &keep);
-    watch->born_ms = lp_check_now_us() / 1000;
+    watch->born_ms = lp_monotonic_us() / 1000;
     watch->at_ms = watch->born_ms + FIRST_MS;
     bool has_start = watch->start_period_ms > 0;
     watch->tell_at_ms =

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -54,7 +55,7 @@ static void node_adopt(struct lp_crun *crun, const struct lp_node_mark *mark)
         return;
     }
     node->phase = LP_CRUN_WAITING;
-    node->heard_ms = lp_crun_now_ms();
+    node->heard_ms = lp_monotonic_ms();
     if (lp_crun_link(crun, node, &err) < 0) {
         lp_crun_set_mute(crun, node);
         return;

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "drivers/crun/crun_parts.h"
@@ -160,7 +161,7 @@ static void news_take(void *opaque, const struct lp_init_news *news)
 {
     struct news_context *context = opaque;
     struct lp_crun_node *node = context->node;
-    node->heard_ms = lp_crun_now_ms();
+    node->heard_ms = lp_monotonic_ms();
     node->asked_ms = 0;
     if (news->kind == LP_INIT_HELLO) {
         if (!node->is_fencing)
@@ -210,7 +211,7 @@ void lp_crun_link_ready(struct lp_crun *crun, struct lp_crun_node *node)
         result = lp_init_link_flush(node->link, &err);
     if (result < 0) {
         lp_crun_unlink(crun, node);
-        node->asked_ms = lp_crun_now_ms(); // linked again within a second, mute if in vain
+        node->asked_ms = lp_monotonic_ms(); // linked again within a second, mute if in vain
         lp_crun_wake_at(crun, node->asked_ms + 1000);
         return;
     }

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -55,6 +56,18 @@ void lp_crun_unlink(struct lp_crun *crun, struct lp_crun_node *node)
     node->link = NULL;
 }
 
+void lp_crun_forget(struct lp_crun *crun, struct lp_crun_node *node)
+{
+    lp_crun_unlink(crun, node);
+    lp_crun_render_drop(node);
+    lp_crun_start_free(node);
+    if (node->pidfd >= 0)
+        close(node->pidfd);
+    crun->nodes[node->mark.node] = NULL;
+    lp_heap_free(node->failure);
+    lp_heap_free(node);
+}
+
 void lp_crun_set_mute(struct lp_crun *crun, struct lp_crun_node *node)
 {
     if (node->is_adopting) {
@@ -88,7 +101,7 @@ static void objects_remove(struct lp_crun *crun, struct lp_crun_node *node)
         return;
     }
     if (result < 0 || lp_crun_folder_remove(crun, aside, node->mark.node, &err) < 0)
-        node->deadline_ms = lp_crun_now_ms() + LIFE_TICK_MS; // tried again with the next order
+        node->deadline_ms = lp_monotonic_ms() + LIFE_TICK_MS; // tried again with the next order
 }
 
 int lp_crun_folder_remove(struct lp_crun *crun, const char *path, uint32_t node, struct lp_err *err)
@@ -161,7 +174,7 @@ static void dead_check(struct lp_crun *crun, struct lp_crun_node *node)
                     lp_cgroup_has_processes(&crun->cgroups, cgroup.text);
     // Processes that are gone may hold the cgroup for a moment longer.
     if (is_alive || lp_cgroup_remove(&crun->cgroups, cgroup.text, top.text, NULL) < 0) {
-        node->deadline_ms = lp_crun_now_ms() + (is_alive ? LP_CRUN_FENCE_MS : 5);
+        node->deadline_ms = lp_monotonic_ms() + (is_alive ? LP_CRUN_FENCE_MS : 5);
         lp_crun_wake_at(crun, node->deadline_ms);
         return;
     }
@@ -232,7 +245,7 @@ static void stop_begin(struct lp_crun *crun, struct lp_crun_node *node, uint32_t
         lp_crun_fence(crun, node);
         return;
     }
-    int64_t at_ms = lp_crun_now_ms() + grace_ms + LIFE_STOP_MORE_MS;
+    int64_t at_ms = lp_monotonic_ms() + grace_ms + LIFE_STOP_MORE_MS;
     if (at_ms < node->deadline_ms)
         node->deadline_ms = at_ms;
     lp_crun_wake_at(crun, node->deadline_ms);

@@ -120,11 +120,9 @@ struct lp_crun {
     uint64_t folder_serial; // of ".gone-N"
 };
 
-// crun.c
-int64_t lp_crun_now_ms(void);
+// crun_rows.c: the nodes, the events owed, the waiting.
 struct lp_crun_node *lp_crun_find(const struct lp_crun *crun, uint32_t node); // may be NULL
 struct lp_crun_node *lp_crun_add(struct lp_crun *crun, const struct lp_node_mark *mark);
-void lp_crun_forget(struct lp_crun *crun, struct lp_crun_node *node);
 // An event about the node, and how to fill one in further. text is copied; may be NULL.
 struct lp_event *lp_crun_put(struct lp_crun *crun, const struct lp_crun_node *node,
                              enum lp_event_kind kind, const char *text);
@@ -156,6 +154,7 @@ enum { LP_CRUN_LAYER_TAG = 2 }; // upper half of a layer's tag as a child
 // crun_life.c: alive, mute, dead, gone.
 LP_MUST_CHECK int lp_crun_link(struct lp_crun *crun, struct lp_crun_node *node, struct lp_err *err);
 void lp_crun_unlink(struct lp_crun *crun, struct lp_crun_node *node);
+void lp_crun_forget(struct lp_crun *crun, struct lp_crun_node *node); // frees it and all it holds
 LP_MUST_CHECK int lp_crun_attach(struct lp_crun *crun, struct lp_crun_node *node,
                                  struct lp_err *err); // pidfd of the running node
 // REMOVE_NETWORK: what of the infrastructure outlived its nodes. No reply.

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -95,7 +96,7 @@ static void reloads_begin(struct lp_crun *crun, struct lp_crun_node *node,
                      0)
             trouble_add(render, app->name, err.text);
     }
-    render->deadline_ms = lp_crun_now_ms() + LP_CRUN_RELOAD_MS + 5000;
+    render->deadline_ms = lp_monotonic_ms() + LP_CRUN_RELOAD_MS + 5000;
     if (render->left > 0)
         lp_crun_wake_at(crun, render->deadline_ms);
 }

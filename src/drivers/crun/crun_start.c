@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -271,6 +272,6 @@ void lp_crun_start_ended(void *context, const struct lp_child_exit *exit)
         lp_crun_fence(crun, node);
         return;
     }
-    node->deadline_ms = lp_crun_now_ms() + LP_CRUN_HELLO_MS;
+    node->deadline_ms = lp_monotonic_ms() + LP_CRUN_HELLO_MS;
     lp_crun_wake_at(crun, node->deadline_ms);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/fault/fault_parts.h"
@@ -65,17 +66,10 @@ const struct lp_fault_hand *lp_fault_hand_of(uint32_t kind)
     return kind < LP_FAULT_KINDS ? hands[kind] : NULL;
 }
 
-int64_t lp_fault_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void phase_set(struct lp_fault_job *job, int phase)
 {
     job->phase = phase;
-    job->since_ms = lp_fault_now_ms();
+    job->since_ms = lp_monotonic_ms();
     job->given_up_at_ms = job->since_ms + EFFECT_MS;
 }
 
@@ -108,7 +102,7 @@ static void put(struct lp_faults *faults, const struct lp_fault_job *job, enum l
 
 static void timer_set(struct lp_faults *faults)
 {
-    int64_t now_ms = lp_fault_now_ms(), in_ms = faults->is_synced ? 0 : 1;
+    int64_t now_ms = lp_monotonic_ms(), in_ms = faults->is_synced ? 0 : 1;
     for (const struct lp_fault_job *job = faults->jobs; job; job = job->next) {
         bool is_settled = job->phase == LP_FAULT_JOB_ACTIVE && job->is_told;
         int64_t look_ms = is_settled                           ? IDLE_LOOK_MS
@@ -248,7 +242,7 @@ static void look(struct lp_faults *faults, struct lp_fault_job *job)
     struct lp_err err = {0};
     const struct lp_fault_hand *hand = lp_fault_hand_of(job->spec.kind);
     int result = hand->look(faults, job, &seen, &err);
-    if (result == 0 && lp_fault_now_ms() >= job->given_up_at_ms)
+    if (result == 0 && lp_monotonic_ms() >= job->given_up_at_ms)
         result =
             lp_err_set(&err, LP_ETIMEOUT, "its effect was not seen within %d s", EFFECT_MS / 1000);
     if (result > 0) {
@@ -287,7 +281,7 @@ static int fault_collect(void *self, struct lp_inbox *inbox, struct lp_err *err)
     }
     for (struct lp_fault_job *job = faults->jobs, *next; job; job = next) {
         next = job->next;
-        if (job->is_adopted && lp_fault_now_ms() - faults->open_ms > ORPHAN_MS) {
+        if (job->is_adopted && lp_monotonic_ms() - faults->open_ms > ORPHAN_MS) {
             job->is_adopted = false;
             phase_set(job, LP_FAULT_JOB_HEALING);
         }
@@ -351,7 +345,7 @@ static int fault_open(const struct lp_driver_env *env, void **ret_self, struct l
     faults->env.root = strdup(env->root);
     faults->env.root_id = strdup(env->root_id);
     lp_assert(faults->env.root && faults->env.root_id);
-    faults->open_ms = lp_fault_now_ms();
+    faults->open_ms = lp_monotonic_ms();
     lp_cgroup_detect("/sys/fs/cgroup", true, &faults->cgroups);
     if (handles_open(faults, err) < 0 || lp_fault_jobs_load(faults, err) < 0) {
         fault_close(faults);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/fault/clock_page.h"
@@ -18,13 +19,6 @@ enum { PROCESSES_MAX = 1024, MAPS_MAX = 4 * 1024 * 1024, PATH_BYTES = 512 };
 static struct lp_place page_of(const struct lp_faults *faults, const struct lp_fault_job *job)
 {
     return lp_place_node_file(&faults->env, job->mark.infra_name, job->mark.name, "clock");
-}
-
-static int64_t now_ns(clockid_t id)
-{
-    struct timespec at;
-    clock_gettime(id, &at);
-    return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
 }
 
 // The loader among what a process has mapped: "/usr/lib/.../ld-linux-x86-64.so.2", as the node
@@ -99,7 +93,7 @@ static int clock_prepare(struct lp_faults *faults, struct lp_fault_job *job, str
 static struct lp_clock_setting setting_of(const struct lp_clock_setting *before,
                                           const struct lp_fault_job *job)
 {
-    int64_t anchor_ns = now_ns(CLOCK_MONOTONIC);
+    int64_t anchor_ns = lp_clock_ns(CLOCK_MONOTONIC);
     return (struct lp_clock_setting){.fault = job->number,
                                      .anchor_ns = anchor_ns,
                                      .real_ns = job->spec.clock_ms * 1000000,
@@ -136,10 +130,10 @@ static int clock_inject(struct lp_faults *faults, struct lp_fault_job *job, stru
             return err->code;
     }
     // The node's clocks when the probe was begun: what it sees lies between this and the end.
-    int64_t monotonic_ns = now_ns(CLOCK_MONOTONIC);
+    int64_t monotonic_ns = lp_clock_ns(CLOCK_MONOTONIC);
     int64_t gain_ns = lp_clock_gain(&setting, monotonic_ns);
     json_object_set_new(job->undo, "real_ns",
-                        json_integer(now_ns(CLOCK_REALTIME) + setting.real_ns + gain_ns));
+                        json_integer(lp_clock_ns(CLOCK_REALTIME) + setting.real_ns + gain_ns));
     json_object_set_new(job->undo, "monotonic_ns",
                         json_integer(monotonic_ns + setting.monotonic_ns + gain_ns));
     return probe_start(faults, job, err);
@@ -161,10 +155,10 @@ static int answer_judge(const struct lp_faults *faults, const struct lp_fault_jo
         return lp_err_set(err, LP_EIO, "the clock probe in %s says nothing", job->mark.name);
     if (lp_clock_page_read(page_of(faults, job).text, &setting, err) < 0)
         return err->code;
-    int64_t now_monotonic_ns = now_ns(CLOCK_MONOTONIC);
+    int64_t now_monotonic_ns = lp_clock_ns(CLOCK_MONOTONIC);
     int64_t gain_ns = lp_clock_gain(&setting, now_monotonic_ns);
     bool is_seen = fault == job->number && real_ns >= note_of(job, "real_ns") &&
-                   real_ns <= now_ns(CLOCK_REALTIME) + setting.real_ns + gain_ns &&
+                   real_ns <= lp_clock_ns(CLOCK_REALTIME) + setting.real_ns + gain_ns &&
                    monotonic_ns >= note_of(job, "monotonic_ns") &&
                    monotonic_ns <= now_monotonic_ns + setting.monotonic_ns + gain_ns;
     return is_seen ? 0
@@ -205,7 +199,7 @@ static int clock_undo(struct lp_faults *faults, struct lp_fault_job *job, struct
         return 0;
     if (result == 0 && setting.fault != job->number)
         return 0;
-    int64_t anchor_ns = now_ns(CLOCK_MONOTONIC);
+    int64_t anchor_ns = lp_clock_ns(CLOCK_MONOTONIC);
     setting = (struct lp_clock_setting){.anchor_ns = anchor_ns,
                                         .monotonic_ns = setting.monotonic_ns +
                                                         lp_clock_gain(&setting, anchor_ns)};

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/own.h"
 #include "drivers/fault/fault_parts.h"
 #include "drivers/crun/init_exec.h"
@@ -45,7 +46,7 @@ int lp_fault_command_start(const struct lp_faults *faults, struct lp_fault_job *
         return err->code;
     struct lp_fault_command *command = lp_heap_take(sizeof(*command));
     command->exec = exec;
-    command->given_up_at_ms = lp_fault_now_ms() + ANSWER_MS;
+    command->given_up_at_ms = lp_monotonic_ms() + ANSWER_MS;
     job->command = command;
     return lp_init_exec_input_end(exec, err);
 }
@@ -112,7 +113,7 @@ int lp_fault_command_look(struct lp_fault_job *job, struct lp_str *ret_output, s
         result = lp_init_exec_read(command->exec, news_take, command, err);
     if (command->has_ended)
         result = verdict(command, err);
-    else if (result == 0 && lp_fault_now_ms() >= command->given_up_at_ms)
+    else if (result == 0 && lp_monotonic_ms() >= command->given_up_at_ms)
         result = lp_err_set(err, LP_ETIMEOUT, "nothing was heard of the command within %d s",
                             ANSWER_MS / 1000);
     if (result > 0 && ret_output)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/fault/fault_parts.h"
@@ -230,7 +231,7 @@ static int disk_undo(struct lp_faults *faults, struct lp_fault_job *job, struct 
                    ? lp_err_set(err, LP_EIO, "%s", answer.text)
                    : lp_err_set(err, LP_ETIMEOUT, "the layer is ending");
     // One that hangs and stands over the volume for our sake only is taken away by force.
-    if (result == LP_ETIMEOUT && lp_fault_now_ms() >= job->given_up_at_ms &&
+    if (result == LP_ETIMEOUT && lp_monotonic_ms() >= job->given_up_at_ms &&
         is_over_volume(job, node))
         lp_layer_kill(socket.text);
     if (result != LP_ENOTFOUND)

@@ -1,6 +1,7 @@
 // The fault "exec": a person's command runs in the node, and their other command takes it back.
 // Both stand in the fault's file before the first one runs. Since a daemon may be killed at any
 // instant, an undo may run although its command did half of its work or nothing.
+#include "base/clock.h"
 #include "drivers/fault/fault_parts.h"
 #include "drivers/crun/init_exec.h"
 
@@ -79,7 +80,7 @@ static int exec_look(struct lp_faults *faults, struct lp_fault_job *job, struct 
 static int undo_failed(struct lp_fault_job *job, struct lp_err *err)
 {
     if (++job->undo_tries < UNDO_TRIES) {
-        job->undo_not_before_ms = lp_fault_now_ms() + UNDO_AGAIN_MS;
+        job->undo_not_before_ms = lp_monotonic_ms() + UNDO_AGAIN_MS;
         return LP_ETIMEOUT;
     }
     lp_str_clear(&job->healed_text);
@@ -92,7 +93,7 @@ static int undo_failed(struct lp_fault_job *job, struct lp_err *err)
 // given the time to end: the undo must not meet it.
 static bool is_quiet(const struct lp_faults *faults, struct lp_fault_job *job)
 {
-    int64_t now_ms = lp_fault_now_ms();
+    int64_t now_ms = lp_monotonic_ms();
     if (job->command && !job->is_command_undo) {
         lp_fault_command_drop(job);
         job->undo_not_before_ms = now_ms + LP_FAULT_HANG_UP_MS;

@@ -135,4 +135,3 @@ void lp_fault_worker_mark(const struct lp_faults *faults, const struct lp_fault_
 size_t lp_fault_workers_find(const struct lp_faults *faults, const struct lp_fault_job *job,
                              const char *verb, pid_t *ret_pids, size_t most);
 char lp_fault_process_state(pid_t pid); // 'R', 'S', 'T', 'Z', ...; 0: gone
-int64_t lp_fault_now_ms(void);

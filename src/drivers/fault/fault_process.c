@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "drivers/fault/fault_parts.h"
 
 enum { PROCESSES_MAX = 1024, RESTART_GRACE_MS = 10 * 1000 };
@@ -71,7 +72,7 @@ static int process_look(struct lp_faults *faults, struct lp_fault_job *job, stru
         bool is_seen = is_over(state) || (is_hang && (state == 'T' || state == 't'));
         waiting += !is_seen && (i == 0 || !is_first_only);
     }
-    int64_t now_ms = lp_fault_now_ms();
+    int64_t now_ms = lp_monotonic_ms();
     if (waiting > 0 && job->spec.kind == LP_FAULT_RESTART &&
         now_ms - job->since_ms > RESTART_GRACE_MS)
         signal_send(faults, job, SIGKILL, false);

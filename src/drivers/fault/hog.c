@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/own.h"
 
 enum { PERIOD_US = 20000, PROCESSES_MAX = 100 * 1000, BLOCK_BYTES = 1 << 20 };
@@ -28,21 +29,14 @@ static void idle(void)
         pause();
 }
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 // Burn a share of each period; sleep the rest.
 static void burn(uint32_t permille)
 {
     for (;;) {
-        int64_t start_us = now_us(), busy_us = (int64_t)PERIOD_US * permille / 1000;
-        while (now_us() - start_us < busy_us)
+        int64_t start_us = lp_monotonic_us(), busy_us = (int64_t)PERIOD_US * permille / 1000;
+        while (lp_monotonic_us() - start_us < busy_us)
             continue;
-        int64_t left_us = PERIOD_US - (now_us() - start_us);
+        int64_t left_us = PERIOD_US - (lp_monotonic_us() - start_us);
         struct timespec rest = {.tv_nsec = left_us * 1000};
         if (permille < 1000 && left_us > 0)
             nanosleep(&rest, NULL);

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/network/network_ns.h"
@@ -38,13 +39,6 @@ struct relay {
     int link_fd, tap_fd, timer_fd, signal_fd, epoll_fd;
     uint8_t *buffer;
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static void ifreq_name(struct ifreq *request, const char *name)
 {
@@ -139,7 +133,8 @@ static void send_now(const struct relay *relay, const uint8_t *bytes, size_t cou
 static void send_later(struct relay *relay, const uint8_t *bytes, size_t count, bool is_out,
                        int64_t delay_us)
 {
-    struct lp_relay_frame frame = {.due_us = now_us() + delay_us, .count = count, .is_out = is_out};
+    struct lp_relay_frame frame = {
+        .due_us = lp_monotonic_us() + delay_us, .count = count, .is_out = is_out};
     int64_t *last_us = &relay->dice.last_due_us[is_out];
     if (relay->spec->fault.kind == LP_FAULT_DELAY) {
         frame.due_us = frame.due_us > *last_us ? frame.due_us : *last_us;
@@ -186,7 +181,7 @@ static bool side_read(struct relay *relay, bool is_out)
 
 static void due_send(struct relay *relay)
 {
-    int64_t time_us = now_us();
+    int64_t time_us = lp_monotonic_us();
     while (lp_relay_queue_next_us(&relay->queue) <= time_us) {
         struct lp_relay_frame frame = lp_relay_queue_take(&relay->queue);
         send_now(relay, frame.bytes, frame.count, frame.is_out);

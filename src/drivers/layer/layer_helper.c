@@ -14,9 +14,9 @@
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/own.h"
 #include "drivers/layer/layer_parts.h"
 
@@ -30,13 +30,6 @@ struct look {
     int fd;
     bool is_read_only; // the volume is, in the node
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static void seen(const struct look *look, const char *what)
 {
@@ -111,9 +104,9 @@ static void look_at_slow(const struct look *look, uint32_t operation)
 {
     char text[96];
     int64_t least_us = (int64_t)look->fault->delay_us - 5 * (int64_t)look->fault->jitter_us;
-    int64_t start_us = now_us();
+    int64_t start_us = lp_monotonic_us();
     int error = operation_do(look, operation);
-    int64_t took_us = now_us() - start_us;
+    int64_t took_us = lp_monotonic_us() - start_us;
     snprintf(text, sizeof(text), "%s took %lld.%03lld ms", operation_word(operation),
              (long long)took_us / 1000, (long long)took_us % 1000);
     // Beside it another fault may stand: that it fails late is as good.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "drivers/layer/layer_parts.h"
 
 enum { SYNCS_MAX = 256, SYNCS_BURST = 32 };
@@ -27,13 +28,6 @@ struct sync { // one that is under way
     fuse_req_t req;
     uint32_t delay_us;
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static void send(fuse_req_t req, const struct lp_layer_result *result)
 {
@@ -65,7 +59,7 @@ void lp_layer_reply(struct lp_layer *layer, fuse_req_t req, uint32_t delay_us,
         return;
     }
     struct lp_layer_parked *parked = lp_heap_take(sizeof(*parked));
-    parked->due_us = now_us() + delay_us;
+    parked->due_us = lp_monotonic_us() + delay_us;
     parked->req = req;
     parked->result = *result;
     struct lp_layer_parked **at = &layer->parked;
@@ -100,7 +94,7 @@ void lp_layer_replies_send(struct lp_layer *layer)
 {
     uint64_t ticks;
     (void)!read(layer->timer_fd, &ticks, sizeof(ticks));
-    parked_send(layer, now_us());
+    parked_send(layer, lp_monotonic_us());
 }
 
 void lp_layer_replies_hurry(struct lp_layer *layer)

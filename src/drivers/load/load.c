@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/own.h"
 #include "drivers/load/load_parts.h"
 
@@ -19,16 +20,9 @@ enum {
     FLUSH_US = 200 * 1000,
 };
 
-static int64_t clock_us(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 int64_t lp_load_now_us(const struct lp_load_run *run)
 {
-    return clock_us(CLOCK_MONOTONIC) - run->start_us;
+    return lp_monotonic_us() - run->start_us;
 }
 
 void lp_load_sample_add(struct lp_load_run *run, const struct lp_sample *sample)
@@ -72,8 +66,8 @@ LP_MUST_CHECK static int run_begin(struct lp_load_run *run, const char *out_path
     run->round_length = lp_load_round(run->load, run->round);
     run->arrivals = (struct lp_load_arrivals){.load = run->load};
     run->has_next = lp_load_next(&run->arrivals, &run->next_us);
-    run->header.start_wall_us = clock_us(CLOCK_REALTIME);
-    run->start_us = run->header.start_monotonic_us = clock_us(CLOCK_MONOTONIC);
+    run->header.start_wall_us = lp_clock_ns(CLOCK_REALTIME) / 1000;
+    run->start_us = run->header.start_monotonic_us = lp_monotonic_us();
     return out_path ? lp_load_file_create(out_path, run->load, &run->header, &run->file, err) : 0;
 }
 

@@ -13,21 +13,14 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "drivers/network/forward_parts.h"
 #include "drivers/network/network_ns.h"
-
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 int lp_forward_watch(struct lp_forwarder *forwarder, struct lp_forward_source *source,
                      uint32_t events)
@@ -298,7 +291,7 @@ static void loop(struct lp_forwarder *forwarder)
 {
     struct epoll_event events[128];
     while (!forwarder->is_ended) {
-        forwarder->now_ms = clock_ms();
+        forwarder->now_ms = lp_monotonic_ms();
         if (forwarder->is_reload_asked)
             reload(forwarder);
         if (forwarder->retry_at_ms <= forwarder->now_ms)
@@ -313,7 +306,7 @@ static void loop(struct lp_forwarder *forwarder)
         if (has_retry && (wait_ms < 0 || wait_ms > LP_FORWARD_RETRY_MS))
             wait_ms = LP_FORWARD_RETRY_MS;
         int count = epoll_wait(forwarder->epoll_fd, events, 128, wait_ms);
-        forwarder->now_ms = clock_ms();
+        forwarder->now_ms = lp_monotonic_ms();
         for (int i = 0; i < count; i++) {
             struct lp_forward_source *source = events[i].data.ptr;
             source->ready(forwarder, source, events[i].events);
@@ -344,7 +337,7 @@ int lp_forward_run(const char *conf_path, struct lp_err *err)
         code = privileges_drop(err);
     if (code < 0)
         return code;
-    forwarder.now_ms = clock_ms();
+    forwarder.now_ms = lp_monotonic_ms();
     conf_apply(&forwarder, &conf);
     loop(&forwarder); // the process ends after it: handles and memory go with it
     return 0;

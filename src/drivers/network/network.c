@@ -15,19 +15,13 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/network/network_ns.h"
 #include "drivers/network/network_parts.h"
 
 enum { START_MAX_MS = 5000, MARK_BYTES_MAX = 65536, EVENTS_MAX = 64, SLOT_NONE = 0xffffff };
-
-int64_t lp_network_now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void wake(struct lp_network_driver *driver)
 {
@@ -187,7 +181,7 @@ LP_MUST_CHECK static int ensure(struct lp_network_driver *driver, const struct l
         return 0;
     }
     row->phase = LP_NETWORK_STARTING;
-    row->started_ms = row->ask_at_ms = lp_network_now_ms();
+    row->started_ms = row->ask_at_ms = lp_monotonic_ms();
     row->names_in_force = false;
     row->questions = 0;
     if (names->pidfd < 0)
@@ -296,13 +290,13 @@ static void helper_restart(struct lp_network_driver *driver, struct lp_infra_net
         (void)unlink(lp_network_file(&driver->env, row->mark.name, "forward.status").text);
     if (lp_helper_start(driver, row, kind, &err) < 0) {
         lp_network_put(driver, row, LP_EVENT_NETWORK_READY, err.text);
-        helper->restart_at_ms = lp_network_now_ms() + START_MAX_MS;
+        helper->restart_at_ms = lp_monotonic_ms() + START_MAX_MS;
         return;
     }
     if (kind == LP_HELPER_NAMES) {
         row->names_in_force = false;
         row->questions = 0;
-        row->ask_at_ms = lp_network_now_ms();
+        row->ask_at_ms = lp_monotonic_ms();
     }
 }
 
@@ -337,7 +331,7 @@ static int64_t row_wake_at_ms(const struct lp_infra_net *row)
 // Do what is due and set the timer to what comes next.
 static void tick(struct lp_network_driver *driver)
 {
-    int64_t next_ms = INT64_MAX, now_ms = lp_network_now_ms();
+    int64_t next_ms = INT64_MAX, now_ms = lp_monotonic_ms();
     for (size_t i = 0; i < driver->row_capacity; i++) {
         struct lp_infra_net *row = driver->rows[i];
         if (!row)

@@ -5,6 +5,7 @@
 #include <sys/inotify.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/network/forward_conf.h"
@@ -55,7 +56,7 @@ static void row_resume(struct lp_network_driver *driver, struct lp_infra_net *ro
     if (row->phase != LP_NETWORK_READY)
         return;
     lp_network_put(driver, row, LP_EVENT_NETWORK_READY, NULL);
-    int64_t now_ms = lp_network_now_ms();
+    int64_t now_ms = lp_monotonic_ms();
     // Also when dnsmasq runs: names may have been written and not been told.
     row->ask_at_ms = now_ms;
     if (row->helpers[LP_HELPER_NAMES].pidfd < 0)

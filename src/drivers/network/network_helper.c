@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/network/network_ns.h"
@@ -37,7 +38,7 @@ int lp_helper_watch(struct lp_network_driver *driver, struct lp_infra_net *row,
         return lp_err_set(err, LP_EIO, "watch %s: %s", lp_helper_word(kind), strerror(errno));
     helper->pid = pid;
     helper->status = -1;
-    helper->started_ms = lp_network_now_ms();
+    helper->started_ms = lp_monotonic_ms();
     helper->restart_at_ms = INT64_MAX;
     return lp_network_watch(driver, helper->pidfd, row, LP_SOURCE_HELPER, err);
 }
@@ -129,7 +130,7 @@ bool lp_helper_reap(struct lp_helper *helper)
         return false;
     close(lp_fd_take(&helper->pidfd)); // leaves the epoll too: nobody else holds it
     helper->pid = 0;
-    int64_t now_ms = lp_network_now_ms();
+    int64_t now_ms = lp_monotonic_ms();
     if (now_ms - helper->started_ms > HELPER_STEADY_MS || helper->is_killed)
         helper->endings = 0;
     if (helper->is_wanted) {

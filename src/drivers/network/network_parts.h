@@ -73,7 +73,6 @@ struct lp_network_driver {
     size_t event_count, event_capacity;
 };
 
-int64_t lp_network_now_ms(void); // monotonic
 void lp_network_put(struct lp_network_driver *driver, const struct lp_infra_net *row,
                     enum lp_event_kind kind, const char *text);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/network/forward_conf.h"
@@ -34,7 +35,7 @@ int lp_network_names_write(struct lp_network_driver *driver, struct lp_infra_net
     memcpy(row->marker, marker, sizeof(marker));
     row->names_in_force = false;
     row->questions = 0;
-    row->ask_at_ms = lp_network_now_ms() + ASK_FIRST_MS;
+    row->ask_at_ms = lp_monotonic_ms() + ASK_FIRST_MS;
     lp_helper_hang_up(&row->helpers[LP_HELPER_NAMES]);
     return 0;
 }
@@ -90,7 +91,7 @@ int lp_network_ports_write(struct lp_network_driver *driver, struct lp_infra_net
         return lp_helper_start(driver, row, LP_HELPER_PORTS, err);
     }
     lp_helper_hang_up(helper);
-    row->hup_at_ms = lp_network_now_ms() + HUP_AGAIN_MS;
+    row->hup_at_ms = lp_monotonic_ms() + HUP_AGAIN_MS;
     return 0;
 }
 
@@ -121,7 +122,7 @@ void lp_network_ask(struct lp_network_driver *driver, struct lp_infra_net *row)
     uint8_t query[LP_DNS_QUERY_BYTES];
     int64_t delay_ms = row->questions < 7 ? ASK_FIRST_MS << row->questions : ASK_LAST_MS;
     row->questions++;
-    row->ask_at_ms = lp_network_now_ms() + delay_ms;
+    row->ask_at_ms = lp_monotonic_ms() + delay_ms;
     if (row->names_fd < 0 && names_socket(driver, row, NULL) < 0)
         return;
     size_t bytes = lp_dns_query_print(row->marker, ++row->question, query);
@@ -192,7 +193,7 @@ void lp_network_ports_read(struct lp_network_driver *driver, struct lp_infra_net
     row->ports_revision = status.revision;
     if (status.revision != row->revision) { // it had read an earlier file
         lp_helper_hang_up(helper);
-        row->hup_at_ms = lp_network_now_ms() + HUP_AGAIN_MS;
+        row->hup_at_ms = lp_monotonic_ms() + HUP_AGAIN_MS;
         return;
     }
     row->hup_at_ms = INT64_MAX;
