@@ -10,6 +10,7 @@ enum {
     CACHE_BITS = 14,
     GRAM = LP_LOG_WINDOW + 1,
     BACK = LP_LOG_WINDOW - 1, // lines before i that MISS(i) looks at
+    KNOWN = 32,               // a power of two, at least LP_LOG_AROUNDS
 };
 
 struct judged {            // four neighbouring states x_i .. x_i+3
@@ -21,6 +22,11 @@ struct judged {            // four neighbouring states x_i .. x_i+3
     bool is_new;
 };
 
+struct known {   // INS of a line less its burst
+    size_t line; // its place among all sequences, from 1; 0: free
+    int64_t bits;
+};
+
 struct ranker {
     struct lp_log_scores scores;
     const struct lp_log_counts *train;
@@ -29,6 +35,7 @@ struct ranker {
     enum lp_log_list list;
     int64_t bonus;
     struct judged *cache;
+    struct known known[KNOWN]; // of the lines looked at last: neighbours ask for the same ones
     // the sequence at hand
     const uint16_t *states;
     size_t start, count;
@@ -104,13 +111,17 @@ static bool is_near_another(const struct ranker *ranker, size_t i)
     return false;
 }
 
-static int64_t less_burst(const struct ranker *ranker, size_t i)
+static int64_t less_burst(struct ranker *ranker, size_t i)
 {
-    int64_t ins = unexpected_again(ranker, i);
-    if (ins == LP_LOG_NO_SCORE)
-        return ins;
-    return ins -
-           lp_log_scores_burst(&ranker->scores, ranker->states[i], is_near_another(ranker, i));
+    struct known *known = &ranker->known[i % KNOWN];
+    if (known->line != ranker->start + i + 1) {
+        int64_t ins = unexpected_again(ranker, i);
+        if (ins != LP_LOG_NO_SCORE)
+            ins -=
+                lp_log_scores_burst(&ranker->scores, ranker->states[i], is_near_another(ranker, i));
+        *known = (struct known){.line = ranker->start + i + 1, .bits = ins};
+    }
+    return known->bits;
 }
 
 // MISS, but for what is around; never less than what is left of it then.
@@ -126,7 +137,7 @@ static struct lp_log_gap rough_miss(const struct ranker *ranker, const uint16_t 
 }
 
 // What is said about the line at i alone.
-static struct lp_log_judgement judge_at(const struct ranker *ranker, size_t i)
+static struct lp_log_judgement judge_at(struct ranker *ranker, size_t i)
 {
     const uint16_t *x = ranker->states + i;
     struct lp_log_judgement judgement = {
@@ -145,7 +156,7 @@ static struct lp_log_judgement judge_at(const struct ranker *ranker, size_t i)
     return judgement;
 }
 
-static void around_at(const struct ranker *ranker, size_t i, struct lp_log_around *around)
+static void around_at(struct ranker *ranker, size_t i, struct lp_log_around *around)
 {
     for (size_t k = 0; k < LP_LOG_AROUNDS; k++) {
         bool is_there = i + k >= LP_LOG_AROUND && i + k - LP_LOG_AROUND < ranker->count;
