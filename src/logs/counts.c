@@ -12,6 +12,7 @@ enum {
     CACHE_BITS = 14,       // windows of four lines that are counted together
     CACHE_WORTH = 1 << 13, // shorter stretches are counted without a cache
     GRAM = LP_LOG_WINDOW + 1,
+    WAITING = 16, // windows whose memory is on its way while others are counted
 };
 
 // ---- pairs
@@ -32,10 +33,15 @@ static struct lp_log_pair slot_read(const struct lp_log_pairs *pairs,
                                 packed >> 2 * PACKED_BITS & PACKED_MAX};
 }
 
+// Where a key is looked for first.
+static uint32_t slot_of(const struct lp_log_pairs *pairs, uint32_t key)
+{
+    return (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & (pairs->slot_count - 1);
+}
+
 static uint32_t slot_find(const struct lp_log_pairs *pairs, uint32_t key)
 {
-    uint32_t mask = pairs->slot_count - 1;
-    uint32_t at = (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & mask;
+    uint32_t mask = pairs->slot_count - 1, at = slot_of(pairs, key);
     while (pairs->slots[at].key != key && pairs->slots[at].key != LP_LOG_PAIR_NONE)
         at = (at + 1) & mask;
     return at;
@@ -185,6 +191,14 @@ uint32_t lp_log_counts_next(const struct lp_log_counts *counts, uint16_t a, uint
     return lp_log_pairs_find(&counts->pairs, lp_log_pair_key(a, b)).next;
 }
 
+void lp_log_counts_fetch(const struct lp_log_counts *counts, uint16_t a, uint16_t b)
+{
+    if (!counts->pairs.slot_count || b >= counts->row_count)
+        return;
+    __builtin_prefetch(&counts->pairs.slots[slot_of(&counts->pairs, lp_log_pair_key(a, b))]);
+    __builtin_prefetch(&counts->rows[b]);
+}
+
 static struct lp_log_row *row_take(struct lp_log_counts *counts, uint16_t state)
 {
     if (state >= counts->row_count) {
@@ -265,20 +279,52 @@ static void gram_flush(struct lp_log_counts *counts, const struct gram_slot *slo
     windows_add(counts, gram, times);
 }
 
+// What gram_flush is going to touch.
+static void gram_fetch(const struct lp_log_counts *counts, uint64_t key)
+{
+    const uint16_t gram[GRAM] = {(uint16_t)(key >> 48), (uint16_t)(key >> 32),
+                                 (uint16_t)(key >> 16), (uint16_t)key};
+    lp_log_counts_fetch(counts, gram[0], gram[1]);
+    lp_log_counts_fetch(counts, gram[0], gram[2]);
+    lp_log_counts_fetch(counts, gram[0], gram[3]);
+    lp_log_counts_fetch(counts, gram[1], gram[3]);
+    lp_log_counts_fetch(counts, gram[2], gram[3]);
+}
+
+// Windows that left the cache. They are counted in the order in which they came, so that a table
+// that becomes full keeps the same pairs.
+struct gram_queue {
+    struct gram_slot slots[WAITING];
+    size_t at; // the oldest
+};
+
+static void gram_push(struct lp_log_counts *counts, struct gram_queue *queue,
+                      const struct gram_slot *slot)
+{
+    gram_fetch(counts, slot->key);
+    struct gram_slot *oldest = &queue->slots[queue->at++ % WAITING];
+    gram_flush(counts, oldest);
+    *oldest = *slot;
+}
+
 // Count what begins at each line that has W lines behind it.
 static void grams_add(struct lp_log_counts *counts, const uint16_t *states, size_t count)
 {
     struct gram_slot *cache = lp_heap_take(sizeof *cache << CACHE_BITS);
+    struct gram_queue queue = {0};
     uint64_t key = (uint64_t)states[0] << 32 | (uint64_t)states[1] << 16 | states[2];
     for (size_t end = GRAM - 1; end < count; end++) {
         key = key << 16 | states[end];
         struct gram_slot *slot = &cache[(key * 0x9e3779b97f4a7c15u) >> (64 - CACHE_BITS)];
         if (slot->key != key) {
-            gram_flush(counts, slot);
+            if (slot->times)
+                gram_push(counts, &queue, slot);
             *slot = (struct gram_slot){.key = key};
         }
         slot->times++;
     }
+    for (size_t i = 0; i < WAITING; i++)
+        gram_flush(counts, &queue.slots[queue.at++ % WAITING]);
     for (size_t i = 0; i < (size_t)1 << CACHE_BITS; i++)
         gram_flush(counts, &cache[i]);
     lp_heap_free(cache);

@@ -70,6 +70,9 @@ void lp_log_counts_copy(const struct lp_log_counts *counts, struct lp_log_counts
 // Zeroes for a state that was never counted.
 struct lp_log_row lp_log_counts_row(const struct lp_log_counts *counts, uint16_t state);
 uint32_t lp_log_counts_next(const struct lp_log_counts *counts, uint16_t a, uint16_t b);
+// Nothing but time: what is known of a pair and of b is soon going to be asked for or changed, and
+// may be fetched from memory until then.
+void lp_log_counts_fetch(const struct lp_log_counts *counts, uint16_t a, uint16_t b);
 // Count a whole stretch: states without LP_LOG_NOTHING. Linear; equal windows are counted at once.
 void lp_log_counts_add(struct lp_log_counts *counts, const uint16_t *states, size_t count);
 

@@ -10,6 +10,7 @@ enum {
     CACHE_BITS = 14,
     GRAM = LP_LOG_WINDOW + 1,
     BACK = LP_LOG_WINDOW - 1, // lines before i that MISS(i) looks at
+    LATER = 20,               // so many lines ahead memory is fetched
     KNOWN = 32,               // a power of two, at least LP_LOG_AROUNDS
 };
 
@@ -207,9 +208,22 @@ static void offer(struct ranker *ranker, size_t i, const struct lp_log_judgement
     lp_log_top_add(ranker->top, &verdict);
 }
 
+// One gram that is new announces more of them, and each asks for counts all over large tables.
+static void later_fetch(const struct ranker *ranker, size_t i)
+{
+    if (i + LATER + GRAM > ranker->count)
+        return;
+    const uint16_t *x = ranker->states + i + LATER;
+    lp_log_counts_fetch(ranker->scores.counts, x[0], x[2]);
+    lp_log_counts_fetch(ranker->scores.counts, x[1], x[2]);
+    lp_log_counts_fetch(ranker->train, x[0], x[1]);
+    __builtin_prefetch(lp_log_scores_row(&ranker->scores, x[2]));
+}
+
 static void gram_judge(const struct ranker *ranker, size_t i, struct judged *judged)
 {
     const uint16_t *x = ranker->states + i;
+    later_fetch(ranker, i);
     judged->next = (int32_t)unexpected_at(ranker, i + 1);
     judged->next_most = (int32_t)less_burst_most(ranker, x[1], judged->next);
     if (ranker->list == LP_LOG_UNEXPECTED)
