@@ -32,8 +32,9 @@ int64_t lp_log_merged_bonus(uint64_t unseen, uint64_t total, const struct lp_log
     if (!unseen)
         return 0;
     int64_t found = lp_log2(total) - lp_log2((unsigned __int128)BONUS_SHARE * unseen);
-    int64_t expected = lp_log2((unsigned __int128)train->total + 1) -
-                       lp_log2((unsigned __int128)BONUS_SHARE * (train->once + 1));
+    int64_t expected = train ? lp_log2((unsigned __int128)train->total + 1) -
+                                   lp_log2((unsigned __int128)BONUS_SHARE * (train->once + 1))
+                             : 0;
     return BONUS_WEIGHT * larger(larger(found, expected), 0);
 }
 
@@ -118,8 +119,7 @@ void lp_log_judgement_compare(struct lp_log_judgement *judgement,
     less_displaced(&judgement->miss, around);
 }
 
-int64_t lp_log_judgement_score(const struct lp_log_judgement *judgement, enum lp_log_list list,
-                               int64_t bonus)
+int64_t lp_log_judgement_score(const struct lp_log_judgement *judgement, enum lp_log_list list)
 {
     int64_t unexpected = larger(judgement->here, judgement->next);
     if (list == LP_LOG_UNEXPECTED)
@@ -129,7 +129,7 @@ int64_t lp_log_judgement_score(const struct lp_log_judgement *judgement, enum lp
         return missing > 0 ? missing : LP_LOG_NO_SCORE;
     if (unexpected != LP_LOG_NO_SCORE)
         missing = larger(missing, unexpected - MERGED_OFFSET);
-    return missing + (judgement->is_new ? bonus : 0);
+    return missing + judgement->bonus;
 }
 
 static void tell_unexpected(const struct lp_log_judgement *judgement,

@@ -20,7 +20,7 @@ struct lp_log_judgement { // of line i
     int64_t here, next;   // INS of i and of i + 1 (less bursts), or LP_LOG_NO_SCORE
     struct lp_log_gap bridge, miss;
     uint32_t ahead, behind; // broken habits, as struct lp_log_absence has them
-    bool is_new;            // training never saw these neighbours
+    int64_t bonus;          // MERGED's: they are new, or come more often than in training
 };
 struct lp_log_around {           // of lines i - 8 .. i + 9, as far as they are known
     int64_t ins[LP_LOG_AROUNDS]; // INS less its burst; LP_LOG_NO_SCORE: not known
@@ -31,15 +31,14 @@ struct lp_log_around {           // of lines i - 8 .. i + 9, as far as they are 
 void lp_log_judgement_compare(struct lp_log_judgement *judgement,
                               const struct lp_log_scores *scores,
                               const struct lp_log_around *around);
-// bonus: MERGED's, for new neighbours. LP_LOG_NO_SCORE: the line is not in the list.
-int64_t lp_log_judgement_score(const struct lp_log_judgement *judgement, enum lp_log_list list,
-                               int64_t bonus);
+// LP_LOG_NO_SCORE: the line is not in the list.
+int64_t lp_log_judgement_score(const struct lp_log_judgement *judgement, enum lp_log_list list);
 struct lp_log_novelty { // how many neighbours training has, and how many of them only once
     uint64_t total, once;
 };
 struct lp_log_novelty lp_log_counts_novelty(const struct lp_log_counts *train);
 // MERGED's bonus when `unseen` of `total` neighbours are new. New ones are as rare as they are, or
-// as the ones that training saw once make one expect, whichever is less.
+// as the ones that training saw once make one expect, whichever is less (train NULL: as they are).
 // Source: Good 1953, the share of what was never seen.
 int64_t lp_log_merged_bonus(uint64_t unseen, uint64_t total, const struct lp_log_novelty *train);
 

@@ -19,8 +19,8 @@ struct judged {            // four neighbouring states x_i .. x_i+3
     int32_t next;          // INS(i + 1)
     int32_t next_most;     // the most that is left of it less its burst
     int32_t bridge;        // BRIDGE(i)
+    int32_t bonus;         // MERGED's, of x_i and x_i+1
     uint8_t ahead, behind; // broken habits of x_i and of x_i+3
-    bool is_new;
 };
 
 struct known {   // INS of a line less its burst
@@ -34,7 +34,8 @@ struct ranker {
     const struct lp_log_sequences *sequences;
     struct lp_log_top *top;
     enum lp_log_list list;
-    int64_t bonus;
+    uint64_t total, train_total;   // neighbours in this log and in training
+    int64_t bonus_new, bonus_more; // MERGED's: of new neighbours, of those that come more often
     struct judged *cache;
     struct known known[KNOWN]; // of the lines looked at last: neighbours ask for the same ones
     // the sequence at hand
@@ -52,9 +53,19 @@ static struct judged *gram_slot(const struct ranker *ranker, uint64_t key)
     return &ranker->cache[(key * 0x9e3779b97f4a7c15u) >> (64 - CACHE_BITS)];
 }
 
-static bool is_new_pair(const struct ranker *ranker, uint16_t a, uint16_t b)
+// The share of these neighbours' lines that training, were it as long, would not have.
+// n of total in this log, known of train_total in training: (n - known total / train_total) / n.
+static int64_t bonus_of(const struct ranker *ranker, uint16_t a, uint16_t b)
 {
-    return ranker->list == LP_LOG_MERGED && !lp_log_counts_next(ranker->train, a, b);
+    if (!ranker->bonus_new && !ranker->bonus_more)
+        return 0;
+    uint32_t known = lp_log_counts_next(ranker->train, a, b);
+    if (!known)
+        return ranker->bonus_new;
+    uint64_t here = (lp_log_counts_next(ranker->scores.counts, a, b) - known) * ranker->train_total;
+    uint64_t there = known * ranker->total;
+    return here > there ? (int64_t)((unsigned __int128)ranker->bonus_more * (here - there) / here)
+                        : 0;
 }
 
 static uint32_t ahead_broken(const struct ranker *ranker, size_t i)
@@ -153,7 +164,7 @@ static struct lp_log_judgement judge_at(struct ranker *ranker, size_t i)
     judgement.ahead = ahead_broken(ranker, i);
     judgement.behind = behind_broken(ranker, i);
     judgement.miss = rough_miss(ranker, x, &judgement);
-    judgement.is_new = is_new_pair(ranker, x[0], x[1]);
+    judgement.bonus = bonus_of(ranker, x[0], x[1]);
     return judgement;
 }
 
@@ -189,7 +200,7 @@ static bool is_wanted(const struct ranker *ranker, int64_t score, uint64_t line)
 // compared with what is around it; no score rises by that, so most lines are settled here.
 static void offer(struct ranker *ranker, size_t i, const struct lp_log_judgement *alone)
 {
-    int64_t score = lp_log_judgement_score(alone, ranker->list, ranker->bonus);
+    int64_t score = lp_log_judgement_score(alone, ranker->list);
     // Of equals the first found wins, unless lines come in another order than their numbers.
     if (!is_wanted(ranker, score, ranker->sequences->places ? 0 : UINT64_MAX))
         return;
@@ -197,7 +208,7 @@ static void offer(struct ranker *ranker, size_t i, const struct lp_log_judgement
     struct lp_log_around around;
     around_at(ranker, i, &around);
     lp_log_judgement_compare(&judgement, &ranker->scores, &around);
-    score = lp_log_judgement_score(&judgement, ranker->list, ranker->bonus);
+    score = lp_log_judgement_score(&judgement, ranker->list);
     struct lp_log_place place;
     place_at(ranker, i, &place);
     if (!is_wanted(ranker, score, place.line))
@@ -231,7 +242,7 @@ static void gram_judge(const struct ranker *ranker, size_t i, struct judged *jud
     judged->bridge = (int32_t)lp_log_scores_bridge(&ranker->scores, x[0], x[1]).bits;
     judged->ahead = (uint8_t)ahead_broken(ranker, i);
     judged->behind = (uint8_t)behind_broken(ranker, i + BACK);
-    judged->is_new = is_new_pair(ranker, x[0], x[1]);
+    judged->bonus = (int32_t)bonus_of(ranker, x[0], x[1]);
 }
 
 // The lines [BACK, count - W): all around them is there.
@@ -254,7 +265,7 @@ static void rank_middle(struct ranker *ranker)
                                                  .bridge.bits = judged->bridge,
                                                  .ahead = judged->ahead,
                                                  .behind = behind[0],
-                                                 .is_new = judged->is_new};
+                                                 .bonus = judged->bonus};
             if (judgement.ahead | judgement.behind)
                 judgement.miss = rough_miss(ranker, x + i, &judgement);
             offer(ranker, i, &judgement);
@@ -278,19 +289,29 @@ static void rank_sequence(struct ranker *ranker)
     }
 }
 
-// Neighbours of the log under test, and those among them that training never saw.
-static int64_t bonus_of(const struct lp_log_counts *test, const struct lp_log_counts *train)
+// Neighbours of the log under test, those that training never saw, and those beyond what training,
+// were it as long, would have.
+static void bonus_find(struct ranker *ranker, const struct lp_log_counts *test)
 {
-    uint64_t total = 0, unseen = 0;
+    const struct lp_log_novelty novelty = lp_log_counts_novelty(ranker->train);
+    uint64_t unseen = 0;
+    for (uint32_t i = 0; i < test->pairs.slot_count; i++)
+        ranker->total += lp_log_pairs_at(&test->pairs, i).next;
+    ranker->train_total = novelty.total;
+    unsigned __int128 more = 0;
     for (uint32_t i = 0; i < test->pairs.slot_count; i++) {
         struct lp_log_pair pair = lp_log_pairs_at(&test->pairs, i);
         if (!pair.next)
             continue;
-        total += pair.next;
-        unseen += lp_log_pairs_find(&train->pairs, pair.key).next ? 0 : pair.next;
+        uint32_t known = lp_log_pairs_find(&ranker->train->pairs, pair.key).next;
+        unseen += known ? 0 : pair.next;
+        uint64_t here = pair.next * novelty.total, there = known * ranker->total;
+        more += here > there ? here - there : 0;
     }
-    const struct lp_log_novelty novelty = lp_log_counts_novelty(train);
-    return lp_log_merged_bonus(unseen, total, &novelty);
+    ranker->bonus_new = lp_log_merged_bonus(unseen, ranker->total, &novelty);
+    if (novelty.total)
+        ranker->bonus_more =
+            lp_log_merged_bonus((uint64_t)(more / novelty.total), ranker->total, NULL);
 }
 
 // Of the lines whose state some other line has, in either log: how many are there, and how many of
@@ -324,11 +345,10 @@ static void rank_batch(const struct lp_log_model *model, const struct lp_log_seq
     size_t start = 0;
     for (size_t i = 0; i < sequences->end_count; start = sequences->ends[i++])
         lp_log_counts_add(&counts, sequences->states + start, sequences->ends[i] - start);
-    struct ranker ranker = {.train = &model->counts,
-                            .sequences = sequences,
-                            .top = top,
-                            .list = list,
-                            .bonus = bonus_of(&counts, &model->counts)};
+    struct ranker ranker = {
+        .train = &model->counts, .sequences = sequences, .top = top, .list = list};
+    if (list == LP_LOG_MERGED)
+        bonus_find(&ranker, &counts);
     lp_log_counts_merge(&counts, &model->counts, NULL);
     lp_log_scores_init(&ranker.scores, &counts, model->states, false);
     bursts_count(&ranker.scores, sequences);

@@ -130,12 +130,13 @@ static void streamer_step(struct streamer *streamer, struct past *past, uint16_t
         return;
     struct lp_log_place place;
     past_place(past, &place);
-    judgement.is_new = !lp_log_counts_next(streamer->train, place.state, place.after);
+    bool is_new = !lp_log_counts_next(streamer->train, place.state, place.after);
     streamer->neighbours++;
-    streamer->unseen += judgement.is_new;
-    int64_t score = lp_log_judgement_score(
-        &judgement, streamer->list,
-        lp_log_merged_bonus(streamer->unseen, streamer->neighbours, &streamer->novelty));
+    streamer->unseen += is_new;
+    if (is_new)
+        judgement.bonus =
+            lp_log_merged_bonus(streamer->unseen, streamer->neighbours, &streamer->novelty);
+    int64_t score = lp_log_judgement_score(&judgement, streamer->list);
     if (score == LP_LOG_NO_SCORE || !lp_log_top_wants(streamer->top, score, place.line))
         return;
     struct lp_log_verdict verdict;
@@ -262,7 +263,7 @@ bool lp_log_stream_step_of(struct lp_log_stream *stream, size_t index, uint16_t 
     struct lp_log_place place;
     past_place(&source->past, &place);
     lp_log_judgement_tell(&judgement, &stream->scores, &place, LP_LOG_UNEXPECTED, ret_unexpected);
-    ret_unexpected->score = lp_log_judgement_score(&judgement, LP_LOG_UNEXPECTED, 0);
+    ret_unexpected->score = lp_log_judgement_score(&judgement, LP_LOG_UNEXPECTED);
     lp_log_judgement_tell(&judgement, &stream->scores, &place, LP_LOG_MISSING, ret_missing);
     ret_missing->score = judgement.bridge.bits + judgement.miss.bits;
     return true;

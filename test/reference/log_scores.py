@@ -188,13 +188,25 @@ def lists(unexpected, missing, bonus):
     return [NO_SCORE if unexpected is None else unexpected, missing or NO_SCORE, merged + bonus]
 
 
+def rareness(found, total):
+    """What `found` of `total` neighbours are worth."""
+    return 12 * max(0, log2(total) - log2(50 * found)) if found else 0
+
+
 def bonus_of(unseen, total, train):
     if unseen == 0:
         return 0
-    found = log2(total) - log2(50 * unseen)
     once = sum(k == 1 for k in train.N.values())
-    expected = log2(sum(train.N.values()) + 1) - log2(50 * (once + 1))
-    return 12 * max(0, found, expected)
+    return max(rareness(unseen, total), rareness(once + 1, sum(train.N.values()) + 1))
+
+
+def bonuses(x, train):
+    """The bonus of each line: of new neighbours, or of those beyond what training as long would have."""
+    here, t, s = Counter(zip(x, x[1:])), len(x) - 1, sum(train.N.values())
+    more = {pair: max(0, k * s - train.N[pair] * t) for pair, k in here.items()}
+    new = bonus_of(sum(k for pair, k in here.items() if not train.N[pair]), t, train)
+    often = rareness(sum(more.values()) // s, t) if s else 0
+    return [often * more[pair] // (here[pair] * s) if train.N[pair] else new for pair in zip(x, x[1:])]
 
 
 def batch(train, x, tags):
@@ -205,11 +217,8 @@ def batch(train, x, tags):
         ins[j] = scores.ins(*x[j - 1 : j + 2])
         if j in near:
             ins[j] -= scores.burst(x[j], near[j], again - 1, nears - near[j])
-    is_new = [known.N[pair] == 0 for pair in zip(x, x[1:])]
-    bonus = bonus_of(sum(is_new), len(is_new), known)
-    return [
-        lists(*judge(scores, x, i, ins, len(x)), bonus * is_new[i]) for i in range(len(x) - 1)
-    ]
+    bonus = bonuses(x, known)
+    return [lists(*judge(scores, x, i, ins, len(x)), bonus[i]) for i in range(len(x) - 1)]
 
 
 def streaming(train, x, tags):

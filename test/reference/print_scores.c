@@ -44,6 +44,14 @@ int main(void)
         struct lp_log_lines lines = lines_random(model, seed + 1000, seed % 3 ? seed % 9 + 1 : 130);
         for (size_t i = 0; seed % 5 == 0 && i < lines.count && i < past.count; i++)
             lines.states[i] = past.states[i]; // little that is new
+        if (seed % 6 == 0) { // training but for one line: a few neighbours come more often
+            lp_log_lines_release(&past);
+            lp_log_lines_release(&lines);
+            past = lines_random(model, seed, 400);
+            lines = lines_random(model, seed, 400);
+            memmove(lines.states + seed * 7, lines.states + seed * 7 + 1,
+                    (--lines.count - seed * 7) * sizeof *lines.states);
+        }
         printf("tags");
         for (size_t i = 0; i < lp_log_states_count(lp_log_model_states(model)); i++)
             printf(" %u", lp_log_states_get(lp_log_model_states(model), (uint16_t)i).tag_id);

@@ -131,12 +131,75 @@ static void test_regular(void **state)
     }
 }
 
+// 67 times ABC, of which the first `short_count` of number 20 and 40 lack their B.
+static struct lp_log_lines lines_abc(struct lp_log_model *model, int short_count)
+{
+    struct lp_log_lines lines = {0};
+    for (int i = 0; i < 67; i++) {
+        bool is_short = i && i % 20 == 0 && i / 20 <= short_count;
+        lines_add(&lines, state_of(model, 'A'));
+        if (!is_short)
+            lines_add(&lines, state_of(model, 'B'));
+        lines_add(&lines, state_of(model, 'C'));
+    }
+    return lines;
+}
+
+static void scores_take(const struct lp_log_model *model, const struct lp_log_lines *lines,
+                        enum lp_log_list list, int64_t *ret_scores, uint64_t *ret_first)
+{
+    struct lp_log_verdict *verdicts = lp_heap_take((lines->count + 1) * sizeof *verdicts);
+    size_t count;
+    const struct lp_log_rank_config config = {.list = list, .top = lines->count};
+    lp_log_rank(model, lines, &config, verdicts, &count);
+    for (size_t i = 0; i < lines->count; i++)
+        ret_scores[i] = LP_LOG_NO_SCORE;
+    for (size_t i = 0; i < count; i++)
+        ret_scores[verdicts[i].line - 1] = verdicts[i].score;
+    *ret_first = verdicts[0].line;
+    lp_heap_free(verdicts);
+}
+
+// Training has A, C side by side once in 199 neighbours, the log twice in 198. Training as long
+// would have it 198/199 times, C, A (66 times in both) 66 * 198/199 times; A, B and B, C come less
+// often. So 2 - 198/199 + 66/199 = 266/199, that is one of the 198 neighbours, is too many.
+static void test_more_often(void **state)
+{
+    (void)state;
+    struct lp_log_model *model = model_open();
+    struct lp_log_lines past = lines_abc(model, 1), lines = lines_abc(model, 2);
+    lp_log_model_train(model, &past, 0, past.count);
+    int64_t scores[3][200];
+    uint64_t first;
+    assert_int_equal(lines.count, 199);
+    for (enum lp_log_list list = LP_LOG_UNEXPECTED; list <= LP_LOG_MERGED; list++)
+        scores_take(model, &lines, list, scores[list], &first);
+    assert_int_equal(first, 61); // 20 ABC before it, and both gaps are alike
+    int64_t bonus = 12 * (lp_log2(198) - lp_log2(50));
+    for (size_t i = 0; i + 1 < lines.count; i++) {
+        int64_t gap = scores[LP_LOG_MISSING][i], base = scores[LP_LOG_UNEXPECTED][i] - 10 * 256;
+        gap = gap == LP_LOG_NO_SCORE ? 0 : gap;
+        base = gap > base ? gap : base;
+        bool is_short =
+            lines.states[i] == state_of(model, 'A') && lines.states[i + 1] == state_of(model, 'C');
+        if (is_short)
+            base += bonus * (2 * 199 - 198) / (2 * 199);
+        else if (lines.states[i] == state_of(model, 'C'))
+            base += bonus / 199;
+        assert_int_equal(scores[LP_LOG_MERGED][i], base);
+    }
+    lp_log_lines_release(&past);
+    lp_log_lines_release(&lines);
+    lp_log_model_close(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_late_by_hand),
         cmocka_unit_test(test_burst_by_hand),
         cmocka_unit_test(test_regular),
+        cmocka_unit_test(test_more_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,7 +164,7 @@ static int64_t plain_score(const struct lp_log_scores *scores, const struct lp_l
                                            .is_rough = true};
     judgement.miss = lp_log_scores_miss(scores, &absence);
     lp_log_judgement_compare(&judgement, scores, &around);
-    return lp_log_judgement_score(&judgement, list, 0);
+    return lp_log_judgement_score(&judgement, list);
 }
 
 static void test_plain(void **state)
