@@ -214,6 +214,11 @@ static void test_cgroup_v1(void **state)
     assert_int_equal(lp_cgroup_oom_kills(&layout, "/other"), 0);
     assert_int_equal(lp_cgroup_set_cpu(&layout, "/n", 1500, &err), 0);
     file_is("cpu,cpuacct/n/cpu.cfs_quota_us", "150000");
+    file_put("memory/n/memory.limit_in_bytes", "67108864\n");
+    assert_int_equal(lp_cgroup_bar_swap(&layout, "/n", &err), 0); // no account of swap is kept
+    file_put("memory/n/memory.memsw.limit_in_bytes", "-");
+    assert_int_equal(lp_cgroup_bar_swap(&layout, "/n", &err), 0);
+    file_is("memory/n/memory.memsw.limit_in_bytes", "67108864\n");
     assert_false(lp_cgroup_has_processes(&layout, "/n"));
     file_put("memory/n/cgroup.procs", "1234567\n");
     assert_true(lp_cgroup_has_processes(&layout, "/n"));
@@ -238,6 +243,10 @@ static void test_cgroup_v2(void **state)
     assert_int_equal(lp_cgroup_oom_kills(&layout, "/n"), 2);
     assert_int_equal(lp_cgroup_set_cpu(&layout, "/n", 500, &err), 0);
     file_is("n/cpu.max", "50000 100000");
+    assert_int_equal(lp_cgroup_bar_swap(&layout, "/n", &err), 0); // no account of swap is kept
+    file_put("n/memory.swap.max", "-");
+    assert_int_equal(lp_cgroup_bar_swap(&layout, "/n", &err), 0);
+    file_is("n/memory.swap.max", "0");
     lp_cgroup_freeze(&layout, "/n", true);
     file_is("n/cgroup.freeze", "1");
     file_put("cgroup.controllers", "cpuset io\n");

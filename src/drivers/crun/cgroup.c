@@ -338,6 +338,25 @@ int lp_cgroup_set_cpu(const struct lp_cgroup_layout *layout, const char *path,
                : 0;
 }
 
+int lp_cgroup_bar_swap(const struct lp_cgroup_layout *layout, const char *path, struct lp_err *err)
+{
+    char folder[PATH_MAX];
+    LP_OWNS_STR struct lp_str limit = {0};
+    bool is_v2 = layout->kind == LP_CGROUP_V2;
+    if (!folder_of(layout, "memory", path, folder))
+        return 0;
+    // Version 2 limits swap alone, version 1 the sum of both.
+    if (is_v2)
+        lp_str_add(&limit, "0");
+    else if (!value_read(folder, "memory.limit_in_bytes", &limit))
+        return 0;
+    int result = value_write(folder, is_v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes",
+                             lp_str_text(&limit));
+    return result < 0 && result != -ENOENT
+               ? lp_err_set(err, LP_EIO, "bar swap in %s: %s", folder, strerror(-result))
+               : 0;
+}
+
 static void group_remove(const char *folder, void *context)
 {
     if (rmdir(folder) < 0 && errno != ENOENT)

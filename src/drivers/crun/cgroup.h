@@ -51,6 +51,10 @@ uint64_t lp_cgroup_oom_kills(const struct lp_cgroup_layout *layout, const char *
 // permille of one core; 0: no limit.
 LP_MUST_CHECK int lp_cgroup_set_cpu(const struct lp_cgroup_layout *layout, const char *path,
                                     uint32_t cpu_permille, struct lp_err *err);
+// What is swapped out counts as memory: a group that reached its memory limit does not go on in the
+// machine's swap. Nothing happens where the kernel keeps no account of swap.
+LP_MUST_CHECK int lp_cgroup_bar_swap(const struct lp_cgroup_layout *layout, const char *path,
+                                     struct lp_err *err);
 // Remove the group, what is below it, and the folders above up to `top` that become empty.
 // LP_ECONFLICT while processes are in it. Absent is fine.
 LP_MUST_CHECK int lp_cgroup_remove(const struct lp_cgroup_layout *layout, const char *path,

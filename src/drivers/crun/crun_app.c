@@ -121,6 +121,20 @@ static void state_take(struct news_context *context, const struct lp_init_news *
     }
 }
 
+// The limits that are not set before limpet-init runs: starting would be within the processor's.
+LP_MUST_CHECK static int limits_set(const struct lp_crun *crun, const struct lp_crun_node *node,
+                                    struct lp_err *err)
+{
+    const struct lp_crun_start *start = node->start;
+    struct lp_place cgroup = lp_place_cgroup(&crun->env, node->mark.infra_name, node->mark.name);
+    int result = start && start->bundle.memory_bytes
+                     ? lp_cgroup_bar_swap(&crun->cgroups, cgroup.text, err)
+                     : 0;
+    if (result == 0 && start && start->cpu_permille)
+        result = lp_cgroup_set_cpu(&crun->cgroups, cgroup.text, start->cpu_permille, err);
+    return result;
+}
+
 // The start is over, or the link to a node that ran already stands again.
 static void hello_take(struct news_context *context)
 {
@@ -128,10 +142,7 @@ static void hello_take(struct news_context *context)
     struct lp_crun_node *node = context->node;
     struct lp_err err = {0};
     LP_OWNS_STR struct lp_str text = {0};
-    uint32_t cpu_permille = node->start ? node->start->cpu_permille : 0;
-    struct lp_place cgroup = lp_place_cgroup(&crun->env, node->mark.infra_name, node->mark.name);
-    // Only now: starting would otherwise run within the quota.
-    if (cpu_permille && lp_cgroup_set_cpu(&crun->cgroups, cgroup.text, cpu_permille, &err) < 0) {
+    if (limits_set(crun, node, &err) < 0) {
         lp_crun_start_fail(crun, node, err.text);
         return;
     }
