@@ -17,6 +17,7 @@
 #include "api/daemon_log.h"
 #include "api/home.h"
 #include "api/metrics.h"
+#include "api/notify.h"
 #include "api/server.h"
 #include "drivers/registry.h"
 #include "drivers/store_sqlite.h"
@@ -268,6 +269,9 @@ int lp_daemon_run(const struct lp_daemon_config *config, struct lp_err *err)
     }
     lp_daemon_log("limpet " LP_VERSION " runs for %s", config->root);
     ready_tell(config->ready_fd, "ready\n");
+    // In the background we are nobody's service: the variable is another's then.
+    if (config->ready_fd < 0 && lp_notify_send("READY=1", err) < 0)
+        lp_daemon_log("%s", err->text);
     daemon.housekept_ms = clock_now_ms(NULL);
     loop(&daemon);
     lp_server_finish(daemon.server, ANSWERS_LEAVE_MS);
