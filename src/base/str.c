@@ -100,6 +100,14 @@ size_t lp_utf8_valid(const char *text, size_t bytes)
     return at;
 }
 
+size_t lp_utf8_count(const char *text)
+{
+    size_t count = 0;
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
+}
+
 static void add_json_ascii(struct lp_str *str, unsigned char c)
 {
     static const char shorts[] = "\"\"\\\\\nn\tt\rr\bb\ff";

@@ -27,3 +27,5 @@ bool lp_text_starts(const char *text, const char *prefix);
 bool lp_text_ends(const char *text, const char *suffix);
 // How many of the first `bytes` bytes at text form valid UTF-8 characters.
 size_t lp_utf8_valid(const char *text, size_t bytes);
+// How many characters (code points) valid UTF-8 has.
+size_t lp_utf8_count(const char *text);

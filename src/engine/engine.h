@@ -68,7 +68,7 @@ LP_MUST_CHECK int lp_request_restart(struct lp_engine *engine, const char *infra
                                      const char *target, struct lp_err *err);
 enum { LP_SUSPICION_TEXT_MAX = 2000 };
 // A sensor beside the checks doubts an application ("db-1/mariadb"); text (at most
-// LP_SUSPICION_TEXT_MAX bytes, for people) says why. One a second and application is kept, the
+// LP_SUSPICION_TEXT_MAX characters, for people) says why. One a second and application is kept, the
 // others say the same. LP_ENOTFOUND, LP_EINPUT.
 LP_MUST_CHECK int lp_request_suspicion(struct lp_engine *engine, const char *infra,
                                        const char *target, const char *text, struct lp_err *err);

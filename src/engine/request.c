@@ -167,8 +167,8 @@ int lp_request_suspicion(struct lp_engine *engine, const char *infra, const char
     if (model.node == LP_NONE || model.app == LP_NONE)
         return lp_err_set(err, LP_EINPUT, "%s is no application of a node, such as db-1/mariadb",
                           target);
-    if (strlen(text) > LP_SUSPICION_TEXT_MAX)
-        return lp_err_set(err, LP_EINPUT, "'because' is longer than %d bytes",
+    if (lp_utf8_count(text) > LP_SUSPICION_TEXT_MAX)
+        return lp_err_set(err, LP_EINPUT, "'because' is longer than %d characters",
                           LP_SUSPICION_TEXT_MAX);
     int64_t latest_ms = lp_state_app_suspected_ms(engine->state, model.node, model.app);
     if (lp_engine_now_ms(engine) - latest_ms < 1000)

@@ -484,8 +484,12 @@ static void a_suspicion_is_told_once_a_second(void **state)
     assert_int_equal(lp_request_suspicion(engine, "demo", "db/db", "x", &err), LP_EINPUT);
     assert_int_equal(lp_request_suspicion(engine, "demo", "db-7/db", "x", &err), LP_ENOTFOUND);
     LP_OWNS_STR struct lp_str endless = {0};
-    for (int i = 0; i <= LP_SUSPICION_TEXT_MAX; i++)
-        lp_str_add_char(&endless, 'x');
+    for (int i = 0; i < LP_SUSPICION_TEXT_MAX; i++)
+        lp_str_add(&endless, "ü"); // characters count, as in openapi.yaml, not bytes
+    now_ms += 1000;
+    assert_int_equal(lp_request_suspicion(engine, "demo", "db-1/db", lp_str_text(&endless), &err),
+                     0);
+    lp_str_add_char(&endless, 'x');
     assert_int_equal(lp_request_suspicion(engine, "demo", "db-1/db", lp_str_text(&endless), &err),
                      LP_EINPUT);
 }
