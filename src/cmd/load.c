@@ -16,6 +16,7 @@
 #include "cmd/verb.h"
 #include "drivers/load/load.h"
 #include "model/duration.h"
+#include "base/handover.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -160,9 +161,14 @@ static int load_run(struct lp_cmd *cmd, int argc, char **argv)
     int status = lp_load_plan_read(cmd, argc - 1, argv + 1, &load);
     if (status != LP_EXIT_DONE)
         return status;
+    const char *out = lp_option_value(cmd, "out");
+    if (out && lp_handover_check_file(out, &cmd->err) < 0) {
+        (void)lp_err_wrap(&cmd->err, "--out");
+        return lp_cmd_fail(cmd, &cmd->err);
+    }
     signals_watch();
     punctual_be();
-    if (lp_load_open(&load, lp_option_value(cmd, "out"), &run, &cmd->err) < 0)
+    if (lp_load_open(&load, out, &run, &cmd->err) < 0)
         return lp_cmd_fail(cmd, &cmd->err);
     int code = generate(cmd, &load, run);
     struct lp_load_data data = {.header = *lp_load_started(run), .load = load, .is_whole = true};

@@ -30,7 +30,7 @@ is "$(lp status -o json | jq length)" 0 "nothing is up afterwards"
 try "$experiments/storage-replicas.yaml"; is $? 0 "one storage replica down, both down: an expected failure"
 try "$experiments/limpet-itself.yaml"; is $? 0 "the daemon is killed and stopped, and what it runs does not notice"
 is "$(result '.runs[0].load.outcome.failed')" 0 "not one request failed"
-is "$(lp experiment list -o json | jq length)" 0 "with --out nothing is kept under the root"
+is "$(lp experiment list -o json | jq length)" 3 "with --out they are kept under the root, too"
 try "$experiments/storage-replicas.yaml" --set NAME=other --set "PORT=$(free_port)"; is "$?$(result '.variants[0].infrastructure')" "0other" "--set reaches the descriptor"
 like "$(lp experiment show "$work/out")" 'One storage replica down, then both: passed' "show tells it again"
 finish

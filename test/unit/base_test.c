@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/handover.h"
 #include "base/hash.h"
 #include "base/own.h"
 #include "base/rng.h"
@@ -98,6 +99,59 @@ static void files_are_replaced_whole(void **state)
     assert_int_equal(lp_file_read(path, 3, &text, &err), LP_ENOTFOUND);
 }
 
+static void what_is_handed_over_is_tried_before(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/limpet-base-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    struct lp_err err;
+    LP_OWNS_ARENA struct lp_arena arena = {0};
+    LP_OWNS_STR struct lp_str text = {0};
+    char *deep = lp_arena_printf(&arena, "%s/a/b", folder);
+    char *path = lp_arena_printf(&arena, "%s/x", deep),
+         *copy = lp_arena_printf(&arena, "%s.2", path);
+    char *link = lp_arena_printf(&arena, "%s/link", folder);
+    char *under_file = lp_arena_printf(&arena, "%s/c/d", path);
+    assert_int_equal(lp_handover_check_file(path, &err), LP_EINPUT);
+    assert_non_null(strstr(err.text, "No such file"));
+    assert_int_equal(lp_handover_check_folder("/proc/nowhere/at/all", &err), LP_EINPUT);
+    assert_int_equal(lp_handover_check_folder(deep, &err), 0);
+    assert_int_equal(lp_handover_check_file(path, &err), 0);
+    assert_false(lp_path_exists(path));
+    assert_int_equal(lp_handover_check_file(deep, &err), LP_EINPUT);
+    assert_int_equal(lp_handover_write(path, "one", 3, 0600, &err), 0);
+    assert_int_equal(lp_handover_check_file(path, &err), 0);
+    assert_int_equal(lp_handover_check_folder(under_file, &err), LP_EINPUT);
+    assert_int_equal(symlink(path, link), 0);
+    assert_int_equal(lp_handover_write(link, "two!", 4, 0600, &err), 0);
+    assert_int_equal(lp_handover_copy(path, copy, &err), 0);
+    assert_int_equal(lp_handover_copy(path, copy, &err), 0);
+    assert_int_equal(lp_handover_copy("/proc/self/comm", link, &err), 0); // another file system
+    assert_int_equal(lp_file_read(copy, 100, &text, &err), 0);
+    assert_string_equal(lp_str_text(&text), "two!");
+    assert_false(lp_path_exists(lp_arena_printf(&arena, "%s.new", copy)));
+    assert_int_equal(lp_dir_remove(folder, &err), 0);
+}
+
+static void what_is_no_file_is_written_to(void **state)
+{
+    (void)state;
+    struct lp_err err;
+    int ends[2];
+    char got[16] = "", path[32];
+    LP_OWNS_FD int fd = -1;
+    assert_int_equal(pipe(ends), 0);
+    assert_true(snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[1]) > 0);
+    assert_int_equal(lp_handover_check_file(path, &err), 0);
+    assert_int_equal(lp_handover_begin(path, "be", 2, &fd, &err), 0);
+    assert_int_equal(lp_fd_write(fd, "gun", 3, &err), 0);
+    assert_int_equal(lp_handover_write(path, "!", 1, 0600, &err), 0);
+    assert_int_equal(read(ends[0], got, sizeof(got) - 1), 6);
+    assert_string_equal(got, "begun!");
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void arenas_hold_what_they_gave(void **state)
 {
     (void)state;
@@ -119,6 +173,8 @@ int main(void)
         cmocka_unit_test(fingerprints_match_the_standards),
         cmocka_unit_test(random_numbers_repeat_and_stay_below),
         cmocka_unit_test(files_are_replaced_whole),
+        cmocka_unit_test(what_is_handed_over_is_tried_before),
+        cmocka_unit_test(what_is_no_file_is_written_to),
         cmocka_unit_test(arenas_hold_what_they_gave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

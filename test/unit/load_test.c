@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -485,9 +486,11 @@ static void a_file_is_read_back(void **state)
     struct lp_err err = {0};
     struct lp_load_data data;
     LP_OWNS_ARENA struct lp_arena arena = {0};
-    LP_OWNS_FD int fd = mkstemp(path);
-    assert_true(fd >= 0);
+    LP_OWNS_FD int older = mkstemp(path);
+    assert_true(older >= 0);
     run("{url: 'http://127.0.0.1:PORT/ok', rate: 1000, for: 20ms, delayed_after: 7ms}", path);
+    assert_int_equal(lseek(older, 0, SEEK_END), 0); // the older file was replaced, not emptied
+    LP_OWNS_FD int fd = open(path, O_RDWR);
     assert_int_equal(lp_load_file_read(path, &arena, &data, &err), 0);
     assert_int_equal(data.count, 20);
     assert_true(data.is_whole);

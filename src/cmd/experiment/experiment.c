@@ -257,7 +257,7 @@ static const struct lp_option options[] = {
     {"set", 0, "NAME=VALUE", "run, check: the value of ${NAME} in the file; again for more"},
     {"repeat", 0, "N", "run: so many runs, whatever the file says"},
     {"seed", 0, "N", "run: of all chance in it"},
-    {"out", 0, "DIR", "run: keep the result here, not in <root>/experiments"},
+    {"out", 0, "DIR", "run: a copy of the result, besides <root>/experiments"},
     {"journal", 0, "FILE", "run: write a journal of the Chaos Toolkit, too"},
     {"interactive", 0, NULL, "run: ask a person what `ask:` wants to know"},
     {"html", 0, "FILE", "report: write a page with plots, which needs nothing else, here"},

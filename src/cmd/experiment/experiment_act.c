@@ -337,6 +337,7 @@ static void exit_take(void *context, const struct lp_child_exit *exit)
     struct lp_run *run = context;
     if (exit->tag == run->load_tag) {
         run->load_tag = 0;
+        words_take(&run->load_text, exit->output, exit->output_bytes);
         lp_run_note(run, LP_TRIAL_LOAD_OVER, 0, true);
         return;
     }

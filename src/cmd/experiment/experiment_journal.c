@@ -8,7 +8,7 @@
 
 #include "cmd/client.h"
 #include "cmd/experiment/experiment.h"
-#include "base/file.h"
+#include "base/handover.h"
 
 // RFC 3339, UTC; null when it did not happen.
 static json_t *time_json(long long at_ms)
@@ -156,7 +156,7 @@ int lp_experiment_journal_write(const char *path, const char *source, const json
     json_t *experiment = json_loads(source, 0, NULL);
     json_t *journal = experiment ? journal_make(experiment, result) : NULL;
     char *text = journal ? json_dumps(journal, JSON_INDENT(2)) : NULL;
-    int code = text ? lp_file_write(path, text, strlen(text), 0600, err)
+    int code = text ? lp_handover_write(path, text, strlen(text), 0600, err)
                     : lp_err_set(err, LP_EIO, "the journal cannot be put together");
     free(text);
     json_decref(journal);

@@ -89,6 +89,7 @@ struct lp_run {
 
     uint64_t load_tag; // 0: no load runs
     const char *load_path;
+    struct lp_str load_text;    // what its generator said
     int64_t load_start_wall_us; // 0: not known yet
     unsigned load_stops;
     int64_t load_stop_ms;

@@ -10,7 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/experiment/experiment.h"
 #include "cmd/table.h"
-#include "base/file.h"
+#include "base/handover.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -175,13 +175,16 @@ static int page_write(struct lp_cmd *cmd, const json_t *results, const json_t *r
     LP_OWNS_STR struct lp_str page = {0};
     const char *path = lp_option_value(cmd, "html");
     lp_report_page(results, report, &page);
-    return lp_file_write(path, lp_str_text(&page), page.bytes, 0644, &cmd->err);
+    return lp_handover_write(path, lp_str_text(&page), page.bytes, 0644, &cmd->err);
 }
 
 int lp_experiment_report(struct lp_cmd *cmd, int argc, char **argv)
 {
     json_t *results = json_array();
-    int code = 0;
+    const char *html = lp_option_value(cmd, "html");
+    int code = html ? lp_handover_check_file(html, &cmd->err) : 0;
+    if (code < 0)
+        (void)lp_err_wrap(&cmd->err, "--html");
     for (int i = 1; i < argc && code == 0; i++) {
         json_t *result = lp_experiment_result_read(cmd, argv[i]);
         if (!result)
@@ -191,12 +194,12 @@ int lp_experiment_report(struct lp_cmd *cmd, int argc, char **argv)
     }
     if (code == 0) {
         json_t *report = lp_report_make(results);
-        if (lp_option_is_given(cmd, "html"))
-            code = page_write(cmd, results, report);
-        if (code == 0 && cmd->is_json)
+        if (cmd->is_json)
             lp_json_show(report);
-        else if (code == 0 && !cmd->is_quiet)
+        else if (!cmd->is_quiet)
             lp_report_print(cmd, report);
+        if (html)
+            code = page_write(cmd, results, report);
         json_decref(report);
     }
     json_decref(results);

@@ -165,7 +165,8 @@ static json_t *us_of(int64_t us)
     return us >= 0 ? json_integer(us) : json_null();
 }
 
-static json_t *load_result(const struct lp_run *run, const int64_t marks_ms[4])
+// ret_is_cut: rows are missing though nobody killed the generator.
+static json_t *load_result(const struct lp_run *run, const int64_t marks_ms[4], bool *ret_is_cut)
 {
     LP_OWNS_ARENA struct lp_arena arena = {0};
     LP_OWNS_STR struct lp_str text = {0};
@@ -178,6 +179,7 @@ static json_t *load_result(const struct lp_run *run, const int64_t marks_ms[4])
     const struct lp_outcome_marks marks = {
         load_time_us(run, marks_ms[0]), load_time_us(run, marks_ms[1]),
         load_time_us(run, marks_ms[2]), load_time_us(run, marks_ms[3])};
+    *ret_is_cut = !data.is_whole && run->load_stops < 2;
     lp_load_outcome(&data, &marks, &outcome);
     lp_outcome_print_json(&data, &outcome, true, &text);
     const char *slash = strrchr(run->load_path, '/');
@@ -202,23 +204,36 @@ static json_t *reasons_result(const struct lp_run *run)
     return reasons;
 }
 
+// Figures of a record that is not whole are none: the run says nothing.
+static const char *cut_status(const struct lp_run *run, uint8_t status, json_t *reasons)
+{
+    const char *words = lp_str_text(&run->load_text);
+    json_array_append_new(
+        reasons, json_sprintf("the record of the load is cut off%s%s", *words ? ": " : "", words));
+    bool is_worse = status == LP_TRIAL_FAILED || status == LP_TRIAL_ABORTED;
+    return lp_trial_status_words[is_worse ? status : LP_TRIAL_INVALID];
+}
+
 json_t *lp_run_result(struct lp_run *run)
 {
     const struct lp_trial *trial = run->trial;
+    bool is_cut = false;
     json_t *guards = json_array();
     int64_t detected_ms = 0;
     int64_t effect_ms = first_time(run, "active"), fault_ms = first_time(run, "asked");
     int64_t repaired_ms = fault_ms ? repaired_time(run, fault_ms, &detected_ms) : 0;
     const int64_t marks_ms[4] = {fault_ms, effect_ms, detected_ms, repaired_ms};
+    json_t *load = load_result(run, marks_ms, &is_cut), *reasons = reasons_result(run);
+    const char *status =
+        is_cut ? cut_status(run, trial->status, reasons) : lp_trial_status_words[trial->status];
     for (uint32_t i = 0; i < run->plan.guard_count; i++)
         json_array_append_new(guards, check_result(run, run->plan.first_guard + i));
     return json_pack(
         "{s:i, s:i, s:i, s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:O, s:O, s:{s:o, s:o, s:o, s:o}, s:o}",
         "run", (int)run->what.number, "variant", (int)run->what.variant, "repetition",
-        (int)run->what.repetition, "seed", (json_int_t)run->what.seed, "status",
-        lp_trial_status_words[trial->status], "reasons", reasons_result(run), "started",
-        (json_int_t)run->began_ms, "ended", (json_int_t)run->ended_ms, "stages", stages_result(run),
-        "guards", guards, "faults", run->faults, "events", run->events, "marks", "fault",
-        time_of(fault_ms), "effect", time_of(effect_ms), "detected", time_of(detected_ms),
-        "repaired", time_of(repaired_ms), "load", load_result(run, marks_ms));
+        (int)run->what.repetition, "seed", (json_int_t)run->what.seed, "status", status, "reasons",
+        reasons, "started", (json_int_t)run->began_ms, "ended", (json_int_t)run->ended_ms, "stages",
+        stages_result(run), "guards", guards, "faults", run->faults, "events", run->events, "marks",
+        "fault", time_of(fault_ms), "effect", time_of(effect_ms), "detected", time_of(detected_ms),
+        "repaired", time_of(repaired_ms), "load", load);
 }

@@ -11,6 +11,7 @@
 #include "cmd/experiment/experiment_parts.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/handover.h"
 #include "base/own.h"
 
 enum { TURN_MS = 100, WAITING_MS = 5 };
@@ -146,7 +147,7 @@ LP_MUST_CHECK static int begin(struct lp_run *run, struct lp_err *err)
         if (!run->what.descriptor && !run->was_running)
             return lp_err_set(err, LP_ENOTFOUND, "there is no infrastructure '%s'",
                               run->what.infra);
-        if (journal_find(run, err) < 0)
+        if (journal_find(run, err) < 0 || lp_handover_check_folder(run->what.folder, err) < 0)
             return err->code;
     }
     if (run->unmet) {
@@ -171,6 +172,7 @@ static void run_release(struct lp_run *run)
         json_decref(run->check_rows[i].output);
         json_decref(run->check_rows[i].readings);
     }
+    lp_str_release(&run->load_text);
     json_decref(run->faults);
     json_decref(run->events);
     if (run->children)

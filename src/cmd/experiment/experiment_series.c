@@ -12,6 +12,7 @@
 #include "cmd/descriptor_file.h"
 #include "cmd/experiment/experiment.h"
 #include "cmd/experiment/experiment_file.h"
+#include "cmd/experiment/experiment_keep.h"
 #include "cmd/experiment/experiment_parts.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -19,40 +20,17 @@
 #include "base/own.h"
 #include "base/rng.h"
 
-enum { SLUG_BYTES = 40 };
-
 struct series {
     struct lp_cmd *cmd;
     struct lp_experiment experiment;
-    const char *path, *sha256, *id, *folder;
+    const char *path, *sha256;
+    struct lp_keep keep;
+    int64_t began_ms;
     struct lp_run_what what;
     json_t *variants, *runs;
     uint32_t repeat;
     uint64_t seed;
 };
-
-static const char *id_make(struct lp_cmd *cmd, const char *title, int64_t at_ms)
-{
-    char slug[SLUG_BYTES + 1] = "", when[32];
-    size_t bytes = 0;
-    time_t at_s = at_ms / 1000;
-    struct tm utc;
-    for (const char *c = title; *c && bytes < SLUG_BYTES; c++) {
-        bool is_word = (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9');
-        bool is_upper = *c >= 'A' && *c <= 'Z';
-        if (is_word || is_upper)
-            slug[bytes++] = (char)(is_upper ? *c + 32 : *c);
-        else if (bytes && slug[bytes - 1] != '-')
-            slug[bytes++] = '-';
-    }
-    while (bytes && slug[bytes - 1] == '-')
-        bytes--;
-    slug[bytes] = '\0';
-    gmtime_r(&at_s, &utc);
-    strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &utc);
-    return lp_arena_printf(cmd->arena, "%s-%03d%s%s", when, (int)(at_ms % 1000), bytes ? "-" : "",
-                           slug);
-}
 
 static int number_option(struct lp_cmd *cmd, const char *name, long low, long high,
                          long *ret_number)
@@ -78,21 +56,6 @@ static int options_take(struct series *series)
                    : series->experiment.has_seed ? series->experiment.seed
                                                  : (uint64_t)lp_wall_ms() & 0x7fffffff;
     return status;
-}
-
-// Made when the first thing is kept: what is not yet the root of a Limpet must stay empty.
-static void folder_choose(struct series *series)
-{
-    struct lp_cmd *cmd = series->cmd;
-    const char *out = lp_option_value(cmd, "out");
-    char folder[4096];
-    series->id = id_make(cmd, series->experiment.title, lp_wall_ms());
-    bool has_infra = series->experiment.infrastructure || series->experiment.compare_count;
-    const char *kept = has_infra ? lp_arena_printf(cmd->arena, "%s/experiments", cmd->root)
-                                 : lp_experiment_folder(cmd);
-    series->folder = out ? out : lp_arena_printf(cmd->arena, "%s/%s", kept, series->id);
-    if (series->folder[0] != '/' && getcwd(folder, sizeof(folder)))
-        series->folder = lp_arena_printf(cmd->arena, "%s/%s", folder, series->folder);
 }
 
 // What one variant is: a descriptor, something that runs already, or nothing.
@@ -185,36 +148,27 @@ static json_t *references_make(const struct lp_experiment *experiment)
     return all;
 }
 
-static json_t *result_make(const struct series *series, int64_t began_ms)
+static json_t *result_make(const struct series *series)
 {
     const struct lp_experiment *experiment = &series->experiment;
     return json_pack(
         "{s:s, s:i, s:s, s:s, s:{s:s, s:s?, s:s, s:s, s:s?, s:s, s:o}, s:I, s:I, s:s, s:o, s:O, "
         "s:O}",
-        "format", "limpet-experiment", "version", 1, "limpet", LP_VERSION, "id", series->id,
+        "format", "limpet-experiment", "version", 1, "limpet", LP_VERSION, "id", series->keep.id,
         "experiment", "title", experiment->title, "description", experiment->description, "file",
         experiment->path, "sha256", series->sha256, "text", file_text(series), "dialect",
         experiment->is_chaos_toolkit ? "chaos-toolkit" : "limpet", "reference",
-        references_make(experiment), "started", (json_int_t)began_ms, "ended",
+        references_make(experiment), "started", (json_int_t)series->began_ms, "ended",
         (json_int_t)lp_wall_ms(), "status", worst(series->runs), "reasons",
         reasons_of(series->cmd, series->runs), "variants", series->variants, "runs", series->runs);
 }
 
-LP_MUST_CHECK static int result_keep(struct series *series, const json_t *result)
+// Whoever kills this program between two runs loses none that is over. The end tells what is wrong.
+static void so_far_keep(struct series *series)
 {
-    struct lp_cmd *cmd = series->cmd;
-    const char *path = lp_arena_printf(cmd->arena, "%s/result.json", series->folder);
-    const char *journal = lp_option_value(cmd, "journal");
-    char *text = json_dumps(result, JSON_COMPACT);
-    int code = lp_dir_make(series->folder, 0700, &cmd->err);
-    if (code == 0 && !text)
-        code = lp_err_set(&cmd->err, LP_EIO, "the result cannot be written down");
-    if (code == 0 && text)
-        code = lp_file_write(path, text, strlen(text), 0600, &cmd->err);
-    free(text);
-    if (code == 0 && journal)
-        code = lp_experiment_journal_write(journal, series->experiment.source, result, &cmd->err);
-    return code;
+    json_t *result = result_make(series);
+    (void)!lp_keep_result(series->cmd, &series->keep, result);
+    json_decref(result);
 }
 
 // Runs of the variants take turns, so that what changes with time meets them all alike.
@@ -233,6 +187,7 @@ LP_MUST_CHECK static int all_run(struct series *series, const struct lp_run_what
             if (!run)
                 return series->cmd->err.code;
             json_array_append_new(series->runs, run);
+            so_far_keep(series);
         }
     }
     return 0;
@@ -253,7 +208,6 @@ static int variant_make(struct series *series, unsigned v, struct lp_run_what *w
         .experiment = experiment,
         .name = variant ? variant->name : NULL,
         .is_left_whole = variant && variant->is_left_whole,
-        .folder = series->folder,
         .is_interactive = lp_option_is_given(cmd, "interactive"),
         .is_kept = lp_option_is_given(cmd, "keep"),
         .environment = lp_experiment_environment(cmd, set),
@@ -273,38 +227,47 @@ static int variant_make(struct series *series, unsigned v, struct lp_run_what *w
     return status;
 }
 
+static int variants_run(struct series *series, const struct lp_run_what *variants, unsigned count)
+{
+    struct lp_cmd *cmd = series->cmd;
+    lp_run_interrupts_watch();
+    int code = all_run(series, variants, count);
+    struct lp_err err = cmd->err;
+    bool is_any = json_array_size(series->runs) > 0, is_kept = true;
+    json_t *result = result_make(series);
+    const char *status = worst(series->runs);
+    if (cmd->is_json)
+        lp_json_show(result);
+    else if (!cmd->is_quiet && is_any)
+        lp_experiment_summary_print(cmd, result);
+    if (is_any)
+        is_kept = lp_keep_end(cmd, &series->keep, result, series->experiment.source);
+    json_decref(result);
+    if (code < 0)
+        return lp_cmd_fail(cmd, &err);
+    bool is_good = strcmp(status, "passed") == 0 || strcmp(status, "skipped") == 0;
+    return is_good && is_kept ? LP_EXIT_DONE : LP_EXIT_FAILED;
+}
+
 static int series_run(struct series *series)
 {
     struct lp_cmd *cmd = series->cmd;
     const struct lp_experiment *experiment = &series->experiment;
     unsigned count = experiment->compare_count ? (unsigned)experiment->compare_count : 1;
     struct lp_run_what *variants = lp_arena_new_array(cmd->arena, struct lp_run_what, count);
-    int64_t began_ms = lp_wall_ms();
+    bool has_infra = false;
+    series->began_ms = lp_wall_ms();
     for (unsigned v = 0; v < count; v++) {
         int status = variant_make(series, v, &variants[v]);
         if (status != LP_EXIT_DONE)
             return status;
+        has_infra = has_infra || variants[v].infra;
     }
-    lp_run_interrupts_watch();
-    int code = all_run(series, variants, count);
-    json_t *result = result_make(series, began_ms);
-    const char *status = worst(series->runs);
-    struct lp_err err = cmd->err;
-    if (json_array_size(series->runs) && result_keep(series, result) < 0 && code == 0) {
-        code = cmd->err.code;
-        err = cmd->err;
-    }
-    if (cmd->is_json)
-        lp_json_show(result);
-    else if (!cmd->is_quiet && json_array_size(series->runs)) {
-        lp_experiment_summary_print(cmd, result);
-        printf("%s/result.json\n", series->folder);
-    }
-    json_decref(result);
-    if (code < 0)
-        return lp_cmd_fail(cmd, &err);
-    bool is_good = strcmp(status, "passed") == 0 || strcmp(status, "skipped") == 0;
-    return is_good ? LP_EXIT_DONE : LP_EXIT_FAILED;
+    if (lp_keep_open(cmd, experiment->title, has_infra, &series->keep) < 0)
+        return lp_cmd_fail(cmd, &cmd->err);
+    for (unsigned v = 0; v < count; v++)
+        variants[v].folder = series->keep.home;
+    return variants_run(series, variants, count);
 }
 
 int lp_experiment_run(struct lp_cmd *cmd, int argc, char **argv)
@@ -318,7 +281,6 @@ int lp_experiment_run(struct lp_cmd *cmd, int argc, char **argv)
         status = options_take(&series);
     if (status != LP_EXIT_DONE)
         return status;
-    folder_choose(&series);
     series.variants = json_array();
     series.runs = json_array();
     status = series_run(&series);

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/handover.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "model/parse_mistake.h"
@@ -40,12 +41,12 @@ int lp_load_file_create(const char *path, const struct lp_load *load,
                         struct lp_err *err)
 {
     LP_OWNS_STR struct lp_str text = {0};
-    LP_OWNS_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return lp_err_set(err, LP_EIO, "write %s: %s", path, strerror(errno));
     header_print(load, header, &text);
-    if (lp_fd_write(fd, lp_str_text(&text), text.bytes, err) < 0)
-        return lp_err_wrap(err, "write %s", path);
+    LP_OWNS_FD int fd = -1;
+    // An older file goes only when the new one can be written. From then on it grows in its place:
+    // what a generator that is killed has written counts.
+    if (lp_handover_begin(path, lp_str_text(&text), text.bytes, &fd, err) < 0)
+        return err->code;
     *ret_file = (struct lp_load_file){
         .fd = lp_fd_take(&fd),
         .rows = lp_heap_take((size_t)ROWS_KEPT * LP_SAMPLE_BYTES),
@@ -82,6 +83,8 @@ int lp_load_file_end(struct lp_load_file *file, int64_t at_us, struct lp_err *er
     int code = lp_load_file_add(file, &trailer, err);
     if (code == 0)
         code = lp_load_file_flush(file, err);
+    if (code == 0 && fsync(file->fd) < 0 && errno != EINVAL && errno != EROFS) // a pipe has none
+        code = lp_err_set(err, LP_EIO, "fsync the rows of the load: %s", strerror(errno));
     lp_load_file_close(file);
     return code;
 }
