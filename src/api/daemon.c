@@ -34,6 +34,7 @@ enum {
     JOURNAL_RETRY_MS = 500, // after a write that failed
     ANSWERS_LEAVE_MS = 1000,
     HOUSEKEEPING_MS = 60 * 1000,
+    CLOCK_TOLD_MS = 1000,
 };
 
 struct daemon {
@@ -48,14 +49,20 @@ struct daemon {
     bool has_restarted; // in this turn: what ended was ordered to start
     int signal_fd;
     const char *log_path;
-    int64_t housekept_ms;
+    int64_t housekept_ms, hidden_ms; // hidden_ms: of a step of the machine's clock
     bool is_journal_failing, is_socket_doubted, is_socket_failing;
 };
 
-static int64_t clock_now_ms(void *context)
+static int64_t wall_ms(void *context)
 {
     (void)context;
     return lp_wall_ms();
+}
+
+static int64_t monotonic_ms(void *context)
+{
+    (void)context;
+    return lp_monotonic_ms();
 }
 
 // Few threads are made by libraries, none by us: one arena, and what is freed goes back.
@@ -98,7 +105,7 @@ LP_MUST_CHECK static int engine_open(struct daemon *daemon, struct lp_err *err)
     struct lp_engine_config config = {
         .root = root,
         .root_id = daemon->home.id,
-        .clock.now_ms = clock_now_ms,
+        .clock = {wall_ms, monotonic_ms, NULL},
         .drivers = lp_drivers,
         .driver_count = lp_driver_count,
         // The same in every life of this Limpet: the journal is replayed with it.
@@ -135,7 +142,7 @@ LP_MUST_CHECK static int open_all(struct daemon *daemon, struct lp_err *err)
     daemon->api = (struct lp_api){.engine = daemon->engine,
                                   .metrics = &daemon->metrics,
                                   .root = root,
-                                  .since_ms = clock_now_ms(NULL)};
+                                  .since_ms = lp_wall_ms()};
     lp_engine_watch(daemon->engine, action_note, daemon);
     return lp_server_open(&daemon->api, &daemon->server, err);
 }
@@ -163,10 +170,23 @@ static void ready_tell(int fd, const char *text)
     close(fd);
 }
 
+// Somebody set the machine's clock: said once, when it happens.
+static void clock_tell(struct daemon *daemon)
+{
+    int64_t hidden_ms = lp_engine_hidden_ms(daemon->engine);
+    if (llabs(hidden_ms) > llabs(daemon->hidden_ms) + CLOCK_TOLD_MS)
+        lp_daemon_log("the machine's clock is %.1f s %s the journal's: deadlines are kept, and the "
+                      "journal's times come to it within %.1f h",
+                      (double)llabs(hidden_ms) / 1000, hidden_ms > 0 ? "ahead of" : "behind",
+                      (double)llabs(hidden_ms) * 8 / 3600000);
+    daemon->hidden_ms = hidden_ms;
+}
+
 static void tick(struct daemon *daemon)
 {
     struct lp_err err;
     int64_t start_us = lp_monotonic_us();
+    clock_tell(daemon);
     uint64_t seq = lp_engine_last_seq(daemon->engine);
     daemon->turn_seq = seq;
     daemon->has_restarted = false;
@@ -184,7 +204,8 @@ static void tick(struct daemon *daemon)
 static int wait_ms(const struct daemon *daemon)
 {
     int64_t wake_at_ms = lp_engine_wake_at_ms(daemon->engine);
-    int64_t wait = wake_at_ms == INT64_MAX ? HOUSEKEEPING_MS : wake_at_ms - clock_now_ms(NULL);
+    int64_t wait =
+        wake_at_ms == INT64_MAX ? HOUSEKEEPING_MS : wake_at_ms - lp_engine_now_ms(daemon->engine);
     if (daemon->is_journal_failing && wait < JOURNAL_RETRY_MS)
         wait = JOURNAL_RETRY_MS;
     if (wait > HOUSEKEEPING_MS)
@@ -219,7 +240,7 @@ static void socket_heal(struct daemon *daemon)
 
 static void housekeep(struct daemon *daemon)
 {
-    int64_t now_ms = clock_now_ms(NULL);
+    int64_t now_ms = lp_monotonic_ms();
     if (now_ms - daemon->housekept_ms < HOUSEKEEPING_MS)
         return;
     daemon->housekept_ms = now_ms;
@@ -272,7 +293,7 @@ int lp_daemon_run(const struct lp_daemon_config *config, struct lp_err *err)
     // In the background we are nobody's service: the variable is another's then.
     if (config->ready_fd < 0 && lp_notify_send("READY=1", err) < 0)
         lp_daemon_log("%s", err->text);
-    daemon.housekept_ms = clock_now_ms(NULL);
+    daemon.housekept_ms = lp_monotonic_ms();
     loop(&daemon);
     lp_server_finish(daemon.server, ANSWERS_LEAVE_MS);
     lp_daemon_log("ends; the nodes keep running");

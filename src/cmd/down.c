@@ -21,7 +21,7 @@ static int wait_gone(struct lp_progress *progress, int64_t limit_ms)
             lp_progress_erase(progress);
             return lp_progress_fail(progress);
         }
-        int64_t passed_ms = lp_wall_ms() - progress->start_ms;
+        int64_t passed_ms = lp_monotonic_ms() - progress->start_ms;
         bool is_over = passed_ms >= limit_ms;
         if (progress->row && !is_over && !lp_interrupt_came())
             continue;

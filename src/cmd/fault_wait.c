@@ -83,11 +83,11 @@ int lp_fault_wait(struct lp_cmd *cmd, struct lp_client *client, const json_t *an
                               // the request's own events are the last of these
                               .after = lp_json_number(answer, "journal_seq"),
                               .status = LP_EXIT_DONE};
-    int64_t end_ms = lp_wall_ms() + PATIENCE_MS;
+    int64_t end_ms = lp_monotonic_ms() + PATIENCE_MS;
     int code = 0;
     lp_interrupt_watch();
     while (code == 0 && json_array_size(waiting.open) > 0 && !lp_interrupt_came()) {
-        if (lp_wall_ms() > end_ms)
+        if (lp_monotonic_ms() > end_ms)
             code = lp_err_set(&cmd->err, LP_ETIMEOUT,
                               "nothing was heard of it for two minutes; limpet events tells more");
         else

@@ -273,7 +273,7 @@ static void head_draw(const struct lp_progress *progress, size_t columns, struct
     if (wanted)
         lp_str_printf(&head, "%lld of %lld healthy, ", lp_json_number(progress->row, "healthy"),
                       wanted);
-    lp_str_add(&head, lp_time_span(progress->cmd, lp_wall_ms() - progress->start_ms));
+    lp_str_add(&head, lp_time_span(progress->cmd, lp_monotonic_ms() - progress->start_ms));
     lp_color_begin(out, LP_BOLD, has_color);
     lp_text_fit(out, lp_str_text(&head), columns);
     lp_color_end(out, LP_BOLD, has_color);
@@ -317,7 +317,7 @@ void lp_progress_erase(struct lp_progress *progress)
 
 int lp_progress_turn(struct lp_progress *progress)
 {
-    int64_t now_ms = lp_wall_ms();
+    int64_t now_ms = lp_monotonic_ms();
     bool is_drawing = progress->cmd->is_terminal && !progress->cmd->is_quiet;
     if (!progress->start_ms) {
         progress->start_ms = now_ms;

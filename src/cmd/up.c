@@ -87,7 +87,7 @@ static int summary_print(const struct lp_progress *progress)
     if (cmd->is_quiet)
         return status;
     printf("%s is up: %zu node%s healthy after %s\n", progress->infra, count, count == 1 ? "" : "s",
-           lp_time_span(cmd, lp_wall_ms() - progress->start_ms));
+           lp_time_span(cmd, lp_monotonic_ms() - progress->start_ms));
     lp_table_add(cmd, &table,
                  (struct lp_cell[]){{"NODE", LP_DIM}, {"HEALTH", LP_DIM}, {"ADDRESS", LP_DIM}});
     json_array_foreach (progress->nodes, i, node) {
@@ -114,7 +114,7 @@ static int unwell(struct lp_progress *progress, int64_t limit_ms)
         const char *health = lp_json_text(node, "health");
         count += strcmp(health, "healthy") != 0 && strcmp(health, "completed") != 0;
     }
-    int64_t passed_ms = lp_wall_ms() - progress->start_ms;
+    int64_t passed_ms = lp_monotonic_ms() - progress->start_ms;
     fprintf(stderr, "limpet up: %s is not healthy after %s (%zu of %zu nodes are not)%s\n",
             progress->infra, lp_time_span(progress->cmd, passed_ms), count,
             json_array_size(progress->nodes),
@@ -148,7 +148,7 @@ static int wait_healthy(struct lp_progress *progress, int64_t limit_ms)
         const char *state = lp_json_text(progress->row, "state");
         bool is_at_rest = is_settled(progress);
         bool is_healthy = is_at_rest && strcmp(state, "healthy") == 0;
-        bool is_over = lp_wall_ms() - progress->start_ms >= limit_ms;
+        bool is_over = lp_monotonic_ms() - progress->start_ms >= limit_ms;
         bool is_gone = !progress->row;
         if (!is_at_rest && !is_over && !is_gone && !lp_interrupt_came())
             continue;

@@ -51,8 +51,22 @@ void lp_engine_free(struct lp_engine *engine)
 
 int64_t lp_engine_now_ms(const struct lp_engine *engine)
 {
-    int64_t now_ms = engine->config.clock.now_ms(engine->config.clock.context);
+    const struct lp_clock *clock = &engine->config.clock;
+    int64_t now_ms = lp_steady_time(&engine->steady, clock->wall_ms(clock->context),
+                                    clock->monotonic_ms(clock->context));
     return now_ms > engine->last_at_ms ? now_ms : engine->last_at_ms;
+}
+
+int64_t lp_engine_hidden_ms(const struct lp_engine *engine)
+{
+    return engine->steady.hidden_ms;
+}
+
+static void clock_start(struct lp_engine *engine)
+{
+    const struct lp_clock *clock = &engine->config.clock;
+    lp_steady_start(&engine->steady, clock->wall_ms(clock->context),
+                    clock->monotonic_ms(clock->context), engine->last_at_ms);
 }
 
 void lp_engine_put(struct lp_engine *engine, const struct lp_event *event)
@@ -231,6 +245,9 @@ static void put_own_events(struct lp_engine *engine)
 
 int lp_engine_tick(struct lp_engine *engine, struct lp_err *err)
 {
+    const struct lp_clock *clock = &engine->config.clock;
+    lp_steady_note(&engine->steady, clock->wall_ms(clock->context),
+                   clock->monotonic_ms(clock->context));
     collect(engine);
     put_own_events(engine);
     if (engine->pending_count == 0)
@@ -378,6 +395,7 @@ int lp_engine_open(const struct lp_engine_config *config, struct lp_engine **ret
     struct lp_engine *engine = lp_engine_new(config);
     engine->inbox.put = inbox_put;
     int result = load_and_replay(engine, err);
+    clock_start(engine);
     if (result == 0)
         result = drivers_open(engine, err);
     if (result == 0)

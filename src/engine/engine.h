@@ -15,8 +15,9 @@
 struct lp_str;
 struct lp_engine;
 
-struct lp_clock { // milliseconds since 1970; may jump, the engine makes it monotone
-    int64_t (*now_ms)(void *context);
+struct lp_clock {                           // milliseconds
+    int64_t (*wall_ms)(void *context);      // since 1970; may be set: a step is worked off slowly
+    int64_t (*monotonic_ms)(void *context); // since some moment; runs evenly
     void *context;
 };
 
@@ -46,6 +47,8 @@ int64_t lp_engine_wake_at_ms(const struct lp_engine *engine); // tick again then
 // The fds to wait on, -1 ones left out; returns the count (at most capacity).
 size_t lp_engine_wait_fds(const struct lp_engine *engine, int *ret_fds, size_t capacity);
 int64_t lp_engine_now_ms(const struct lp_engine *engine);
+// How far the machine's clock of the day is ahead of the engine's time: steps not yet worked off.
+int64_t lp_engine_hidden_ms(const struct lp_engine *engine);
 const struct lp_state *lp_engine_state(const struct lp_engine *engine);
 uint64_t lp_engine_last_seq(const struct lp_engine *engine);
 bool lp_engine_is_synced(const struct lp_engine *engine); // every driver has spoken since open

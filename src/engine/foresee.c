@@ -116,7 +116,7 @@ int lp_foresee_begin(const struct lp_engine *engine, struct lp_foresight *foresi
     foresight->end = &foresight->first;
     struct lp_engine_config config = {.limits = engine->limits,
                                       .store = {&store_ops, foresight},
-                                      .clock = {clock_now, foresight},
+                                      .clock = {clock_now, clock_now, foresight},
                                       .drivers = friendly_list,
                                       .driver_count = 1};
     foresight->engine = lp_engine_new(&config);

@@ -7,6 +7,7 @@
 #include "core/step.h"
 #include "engine/catalog.h"
 #include "engine/engine.h"
+#include "engine/steady.h"
 
 struct lp_engine {
     struct lp_inbox inbox; // first: the driver's inbox is the engine itself
@@ -19,6 +20,7 @@ struct lp_engine {
     size_t synced_count;
     bool is_synced; // DRIVERS_SYNCED is on its way to the journal or there
     uint64_t last_seq, saved_seq;
+    struct lp_steady steady; // the machine's clocks, as one time
     int64_t last_at_ms, wake_at_ms;
     // Events collected and not journaled yet; texts in pending_arena.
     struct lp_event *pending;

@@ -10,11 +10,6 @@
 
 enum { TURNS_AT_ONCE = 2000, HOLD_MS = 60 * 1000, RETRY_MS = 100 };
 
-static int64_t now_ms(void *context)
-{
-    return ((const struct lp_world *)context)->now_ms;
-}
-
 static void daemon_gone(struct lp_world *world)
 {
     if (world->engine)
@@ -34,7 +29,7 @@ static void daemon_open(struct lp_world *world)
     struct lp_engine_config config = {.root_id = "51510000",
                                       .limits = world->limits,
                                       .store = lp_world_store_open(world),
-                                      .clock = {now_ms, world},
+                                      .clock = lp_world_clock(world),
                                       .drivers = lp_world_drivers,
                                       .driver_count = lp_world_driver_count,
                                       .seed = world->config.seed};
@@ -67,11 +62,21 @@ static void daemon_turn(struct lp_world *world)
         lp_judge_step(world);
 }
 
+// When the loop turns again by itself, as the daemon's does: its wait is told in the engine's time.
+static int64_t turn_ms(const struct lp_world *world)
+{
+    int64_t at_ms = lp_engine_wake_at_ms(world->engine);
+    if (at_ms == INT64_MAX)
+        return INT64_MAX;
+    int64_t wait_ms = at_ms - lp_engine_now_ms(world->engine);
+    return world->now_ms + (wait_ms > 0 ? wait_ms : 0);
+}
+
 static int64_t wake_ms(const struct lp_world *world)
 {
     if (!world->engine)
         return world->reopen_ms;
-    int64_t wake_at_ms = world->mail_count ? world->now_ms : lp_engine_wake_at_ms(world->engine);
+    int64_t wake_at_ms = world->mail_count ? world->now_ms : turn_ms(world);
     return wake_at_ms > world->retry_ms ? wake_at_ms : world->retry_ms;
 }
 

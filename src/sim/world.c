@@ -39,6 +39,7 @@ void lp_world_init(struct lp_world *world, const struct lp_sim_config *config,
     world->infras = lp_heap_take(world->limits.infras * sizeof(*world->infras));
     lp_world_store_init(world);
     lp_people_init(world);
+    lp_world_clock_init(world);
 }
 
 void lp_world_release(struct lp_world *world)

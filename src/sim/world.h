@@ -101,11 +101,18 @@ struct lp_world_store {        // the disk under the journal
     void *shadow_memory;
 };
 
+struct lp_world_clock {
+    struct lp_rng rng;
+    bool is_set;      // in this world somebody sets the clock of the day
+    int64_t ahead_ms; // of the even one
+};
+
 struct lp_world {
     struct lp_sim_config config;
     struct lp_sim_report *report;
     struct lp_rng rng;
     int64_t now_ms, start_ms, end_ms;
+    struct lp_world_clock clock;
     struct lp_queue queue;
     struct lp_limits limits;
     struct lp_world_store store;
@@ -189,6 +196,10 @@ void lp_world_tell_life(struct lp_world *world, uint32_t node);
 void lp_world_tell_apps(struct lp_world *world, uint32_t node);
 void lp_world_tell_places(struct lp_world *world);
 void lp_world_watches_forget(struct lp_world *world);
+
+// world_clock.c
+void lp_world_clock_init(struct lp_world *world);
+struct lp_clock lp_world_clock(struct lp_world *world); // as the engine reads it
 
 // chaos.c
 void lp_chaos_start(struct lp_world *world);

@@ -67,7 +67,7 @@ static int world_make(void **state)
     snprintf(path, sizeof(path), "%s/journal.db", world->folder);
     struct lp_engine_config config = {.root = world->folder,
                                       .root_id = "0badcafe",
-                                      .clock.now_ms = now_ms,
+                                      .clock = {now_ms, now_ms, NULL},
                                       .seed = 1,
                                       .host = {UINT64_MAX / 4, 1000}};
     if (descriptor_make(&world->descriptor, &err) < 0 ||

@@ -213,7 +213,7 @@ static struct lp_engine *engine_new(struct memory *memory)
     struct lp_err err = {0};
     struct lp_engine_config config = {.root_id = "00000000",
                                       .store = {&memory_ops, memory},
-                                      .clock = {clock_now, NULL},
+                                      .clock = {clock_now, clock_now, NULL},
                                       .drivers = drivers,
                                       .driver_count = 1,
                                       .host = {.memory_bytes = 1ull << 33}};
