@@ -1,6 +1,7 @@
 // Lines to states: the table of templates, and the reader that cuts bytes into lines.
-// A line costs one search for its end, one pass over its text and one probe of the table, however
-// many templates there are; templates beyond the bounds fold into one "other" a tag.
+// A line costs one search for its end, one pass over its text and one probe of a small table, a
+// second pass and a probe of the large one if no line before was like it, however many templates
+// there are; templates beyond the bounds fold into one "other" a tag.
 #include <string.h>
 
 #include "base/arena.h"
@@ -14,6 +15,7 @@ enum {
     TABLE_SLOTS = 1 << 17, // open addressing, at most half full
     HOLD_LINES = 1000,     // looked at before the format is chosen
     HOLD_BYTES = 1 << 20,
+    LIKE_SLOTS = 1 << 14,      // direct-mapped: a place for each hash
     TEXT_BYTES_MAX = 16 << 20, // all templates' texts together
     TAGS_MAX = 1 << 15,
     TAG_SLOTS = 2 * TAGS_MAX,
@@ -35,7 +37,7 @@ struct tag_row {
     uint16_t other; // its state for what does not fit; LP_LOG_NOTHING: none yet
 };
 
-// Of the table: a state, and the upper 48 bits of its hash; its lower bits say where it is.
+// Of both tables: a state, and the upper 48 bits of its hash; its lower bits say where it is.
 #define SLOT_STATE UINT64_C(0xffff)
 #define SLOT_EMPTY UINT64_MAX // its state is LP_LOG_NOTHING
 
@@ -51,6 +53,7 @@ struct lp_log_states {
     size_t tag_count, tag_capacity;
     uint16_t *tag_slots; // open addressing: index of the tag + 1; 0: empty
     uint64_t *slots;
+    uint64_t *like; // slots of lines that were read lately, by what they are but for digits
     uint64_t line_count;
     struct lp_str hold; // lines before the format is known, then the line that is cut in two
     size_t held_lines;  // of hold, while the format is not known
@@ -58,6 +61,13 @@ struct lp_log_states {
     struct lp_str padded, mended; // scratch: with LP_LOG_PADDING bytes behind it
     struct lp_log_entry entry;    // JOURNAL: the one being read
 };
+
+static uint64_t *slots_make(size_t count)
+{
+    uint64_t *slots = lp_heap_grow(NULL, count, sizeof(*slots));
+    memset(slots, 0xff, count * sizeof(*slots)); // SLOT_EMPTY
+    return slots;
+}
 
 struct lp_log_states *lp_log_states_open(const struct lp_log_states_config *config)
 {
@@ -70,8 +80,8 @@ struct lp_log_states *lp_log_states_open(const struct lp_log_states_config *conf
                              : LP_LOG_STATES_MAX;
     states->room = states->states_max / 64 + 1;
     lp_log_entry_clear(&states->entry);
-    states->slots = lp_heap_grow(NULL, TABLE_SLOTS, sizeof(*states->slots));
-    memset(states->slots, 0xff, TABLE_SLOTS * sizeof(*states->slots)); // SLOT_EMPTY
+    states->slots = slots_make(TABLE_SLOTS);
+    states->like = slots_make(LIKE_SLOTS);
     states->tag_slots = lp_heap_take(TAG_SLOTS * sizeof(*states->tag_slots));
     return states;
 }
@@ -86,6 +96,7 @@ void lp_log_states_close(struct lp_log_states *states)
     lp_heap_free(states->rows);
     lp_heap_free(states->tags);
     lp_heap_free(states->slots);
+    lp_heap_free(states->like);
     lp_heap_free(states->tag_slots);
     lp_heap_free(states);
 }
@@ -298,6 +309,18 @@ static uint16_t state_of_raw(struct lp_log_states *states, struct lp_span tag, s
     return state_of(states, tag, text);
 }
 
+// Most lines differ from one before in digits alone. What a digit is, no rule of cleaning asks, so
+// that both have one state; and a state once given to a text stays.
+static uint16_t state_of_like(struct lp_log_states *states, struct lp_span tag, struct lp_span text)
+{
+    uint64_t hash = lp_log_hash_masked(0, text.at, text.bytes, LP_LOG_SALT_KEPT);
+    hash = lp_log_hash_padded(hash, tag.at, tag.bytes, LP_LOG_SALT_KEPT);
+    uint64_t *slot = &states->like[hash % LIKE_SLOTS];
+    if ((*slot ^ hash) > SLOT_STATE || *slot == SLOT_EMPTY)
+        *slot = (hash & ~SLOT_STATE) | state_of_raw(states, tag, text);
+    return (uint16_t)(*slot & SLOT_STATE);
+}
+
 // The line is padded.
 static void line_read(struct lp_log_states *states, struct lp_span line, struct lp_log_lines *lines)
 {
@@ -313,7 +336,7 @@ static void line_read(struct lp_log_states *states, struct lp_span line, struct 
         line_put(states, lines, LP_LOG_NOTHING, NULL);
         return;
     }
-    line_put(states, lines, state_of_raw(states, head.tag, head.text), &head);
+    line_put(states, lines, state_of_like(states, head.tag, head.text), &head);
 }
 
 // The blank line behind an entry stands for it; the lines of its fields are nothing.

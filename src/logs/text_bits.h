@@ -1,4 +1,4 @@
-// What each of 64 bytes is, as bits, and a number for some bytes: what templates are found with.
+// What each of 64 bytes is, as bits, and numbers for some bytes: what templates are found with.
 // 16 bytes at a time with SSE2, which every x86-64 has; else one by one, with the same result.
 #pragma once
 
@@ -66,25 +66,76 @@ static inline uint64_t lp_log_hash_fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-// Mix bytes into a hash; 16 bytes from any of them on can be read.
-static inline uint64_t lp_log_hash_padded(uint64_t hash, const char *at, size_t count,
-                                          uint64_t salt)
+struct lp_log_halves { // of 16 bytes
+    uint64_t left, right;
+};
+
+static inline struct lp_log_halves lp_log_halves_of(const char *at)
+{
+    struct lp_log_halves halves;
+    memcpy(&halves, at, sizeof halves);
+    return halves;
+}
+
+// With every digit as '0'.
+static inline struct lp_log_halves lp_log_halves_masked_plain(const char *at)
+{
+    char masked[16];
+    for (int i = 0; i < 16; i++)
+        masked[i] = at[i] >= '0' && at[i] <= '9' ? '0' : at[i];
+    return lp_log_halves_of(masked);
+}
+
+#ifdef __SSE2__
+static inline struct lp_log_halves lp_log_halves_masked(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i from_zero = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+    __m128i digit = _mm_cmpeq_epi8(_mm_min_epu8(from_zero, _mm_set1_epi8(9)), from_zero);
+    __m128i masked = _mm_sub_epi8(bytes, _mm_and_si128(from_zero, digit));
+    struct lp_log_halves halves;
+    _mm_storeu_si128((__m128i *)(void *)&halves, masked);
+    return halves;
+}
+#else
+static inline struct lp_log_halves lp_log_halves_masked(const char *at)
+{
+    return lp_log_halves_masked_plain(at);
+}
+#endif
+
+typedef struct lp_log_halves lp_log_halves_reader(const char *at);
+
+// Mix bytes, as `halves_of` reads them, into a hash; 16 bytes from any of them on can be read.
+static inline uint64_t lp_log_hash_halves(uint64_t hash, const char *at, size_t count,
+                                          uint64_t salt, lp_log_halves_reader *halves_of)
 {
     static const unsigned char kept[32] = {255, 255, 255, 255, 255, 255, 255, 255,
                                            255, 255, 255, 255, 255, 255, 255, 255};
-    uint64_t left, right, left_kept, right_kept;
+    struct lp_log_halves halves, mask;
     for (; count > 16; at += 16, count -= 16) {
-        memcpy(&left, at, 8);
-        memcpy(&right, at + 8, 8);
-        hash = lp_log_hash_fold(hash ^ left ^ LP_LOG_SALT_PART, right ^ LP_LOG_SALT_RIGHT);
+        halves = halves_of(at);
+        hash = lp_log_hash_fold(hash ^ halves.left ^ LP_LOG_SALT_PART,
+                                halves.right ^ LP_LOG_SALT_RIGHT);
     }
-    memcpy(&left, at, 8);
-    memcpy(&right, at + 8, 8);
-    memcpy(&left_kept, kept + 16 - count, 8);
-    memcpy(&right_kept, kept + 24 - count, 8);
+    halves = halves_of(at);
+    mask = lp_log_halves_of((const char *)kept + 16 - count);
     salt += count * LP_LOG_SALT_COUNT;
-    return lp_log_hash_fold(hash ^ (left & left_kept) ^ salt,
-                            (right & right_kept) ^ LP_LOG_SALT_RIGHT);
+    return lp_log_hash_fold(hash ^ (halves.left & mask.left) ^ salt,
+                            (halves.right & mask.right) ^ LP_LOG_SALT_RIGHT);
+}
+
+static inline uint64_t lp_log_hash_padded(uint64_t hash, const char *at, size_t count,
+                                          uint64_t salt)
+{
+    return lp_log_hash_halves(hash, at, count, salt, lp_log_halves_of);
+}
+
+// The same number for bytes that differ in nothing but digits.
+static inline uint64_t lp_log_hash_masked(uint64_t hash, const char *at, size_t count,
+                                          uint64_t salt)
+{
+    return lp_log_hash_halves(hash, at, count, salt, lp_log_halves_masked);
 }
 
 // The same of bytes behind which nothing can be read.

@@ -151,6 +151,9 @@ static void bits_and_hashes(void **state)
         struct lp_log_bits fast = lp_log_bits_of(bytes), plain = lp_log_bits_plain(bytes);
         assert_true(fast.blank == plain.blank && fast.digit == plain.digit &&
                     fast.equal == plain.equal);
+        struct lp_log_halves masked = lp_log_halves_masked(bytes),
+                             masked_plain = lp_log_halves_masked_plain(bytes);
+        assert_true(masked.left == masked_plain.left && masked.right == masked_plain.right);
         size_t count = lp_rng_below(&rng, 65);
         char *exact = lp_heap_take(count);
         memcpy(exact, bytes, count);
@@ -160,6 +163,67 @@ static void bits_and_hashes(void **state)
         assert_true(lp_log_hash_padded(0, bytes, count, 1) !=
                     lp_log_hash_padded(0, bytes, count + 1, 1));
         lp_heap_free(exact);
+    }
+}
+
+// Numbers of lines are the same if only digits differ, and only then.
+static void masked_hashes(void **state)
+{
+    (void)state;
+    static const char line[40 + LP_LOG_PADDING] = "pid 4711 of 10.0.0.1 took 42 ms: a/b:c;d";
+    uint64_t hash = lp_log_hash_masked(0, line, 40, 1);
+    for (size_t i = 0; i < 40; i++)
+        for (int c = 0; c < 256; c++) {
+            char other[sizeof(line)];
+            memcpy(other, line, sizeof(line));
+            other[i] = (char)c;
+            bool is_digit = c >= '0' && c <= '9', was_digit = line[i] >= '0' && line[i] <= '9';
+            bool is_like = (is_digit && was_digit) || other[i] == line[i];
+            assert_true(is_like == (lp_log_hash_masked(0, other, 40, 1) == hash));
+        }
+    assert_true(lp_log_hash_masked(0, line, 39, 1) != hash);
+}
+
+enum { LIKE_LINES = 50000 };
+
+// What a line gets that looks like others is what its text gets alone, also when more kinds of
+// lines come than are remembered.
+static void look_alikes(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"a",  "b7c", "bxc", "key=", "=",      "ms",   "KB)", "(5",
+                                        "()", "/x",  "Jun", "é",    "[1.2.3", "x=y=", "*",   "12"};
+    static const enum lp_log_cleaning both[] = {LP_LOG_TOKENS, LP_LOG_NUMERALS};
+    LP_OWNS_STR struct lp_str text = {0};
+    struct lp_rng rng;
+    lp_rng_init(&rng, 3);
+    for (int i = 0; i < LIKE_LINES; i++) {
+        for (uint64_t left = 1 + lp_rng_below(&rng, 5); left; left--) {
+            lp_str_add(&text, words[lp_rng_below(&rng, 16)]);
+            if (lp_rng_below(&rng, 2))
+                lp_str_printf(&text, "%u", (unsigned)lp_rng_below(&rng, 200));
+            else
+                lp_str_add_char(&text, (char)('a' + lp_rng_below(&rng, 26)));
+            lp_str_add(&text, lp_rng_below(&rng, 3) ? " " : "");
+        }
+        lp_str_add(&text, i % 2 ? " done\n" : " done 7 ms\n");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct lp_log_states_config config = {.format = LP_LOG_FREE, .cleaning = both[i]};
+        struct lp_log_lines lines = {0};
+        struct lp_log_states *states = read_as(text.text, text.bytes, 1 << 16, &config, &lines);
+        assert_int_equal(lines.count, LIKE_LINES);
+        assert_in_range(lp_log_states_count(states), 10000, LP_LOG_STATES_MAX);
+        const char *at = text.text;
+        for (size_t k = 0; k < lines.count; k++) {
+            char line[256];
+            size_t bytes = strcspn(at, "\n");
+            snprintf(line, sizeof(line), "%.*s", (int)bytes, at);
+            assert_int_equal(lp_log_states_take(states, "", line), lines.states[k]);
+            at += bytes + 1;
+        }
+        lp_log_lines_release(&lines);
+        lp_log_states_close(states);
     }
 }
 
@@ -519,7 +583,8 @@ int main(void)
         cmocka_unit_test(smallest_table),    cmocka_unit_test(times_of_levels),
         cmocka_unit_test(variables),         cmocka_unit_test(long_texts),
         cmocka_unit_test(returns_within),    cmocka_unit_test(odd_bytes),
-        cmocka_unit_test(formats_found),
+        cmocka_unit_test(formats_found),     cmocka_unit_test(masked_hashes),
+        cmocka_unit_test(look_alikes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
