@@ -16,35 +16,39 @@ enum { TOKENS_BEFORE = 6, FIELDS_BEFORE = 4 };
 
 bool lp_log_is_level(struct lp_span token)
 {
-    static const char *const levels[] = {"TRACE", "DEBUG",    "INFO",  "NOTICE", "WARN",  "WARNING",
-                                         "ERROR", "CRITICAL", "FATAL", "SEVERE", "V",     "D",
-                                         "I",     "W",        "E",     "F",      "AUDIT", "ALERT"};
+    enum { LONGEST = 8 };
+    static const char *const words[LONGEST + 1] = {
+        "",        "VDIWEF",   "", "", "INFOWARN", "TRACEDEBUGERRORFATALAUDITALERT", "NOTICESEVERE",
+        "WARNING", "CRITICAL",
+    };
     while (token.bytes && (token.at[token.bytes - 1] == ':' || token.at[token.bytes - 1] == ']'))
         token.bytes--;
     if (token.bytes && *token.at == '[')
         lp_span_skip(&token, 1);
-    char upper[12];
-    if (token.bytes == 0 || token.bytes >= sizeof(upper))
+    char upper[LONGEST];
+    if (token.bytes == 0 || token.bytes > LONGEST)
         return false;
     for (size_t i = 0; i < token.bytes; i++)
         upper[i] =
             token.at[i] >= 'a' && token.at[i] <= 'z' ? (char)(token.at[i] - 32) : token.at[i];
-    upper[token.bytes] = '\0';
-    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
-        if (strcmp(levels[i], upper) == 0)
-            return true;
-    return false;
+    return lp_is_among(words[token.bytes], upper, token.bytes);
 }
 
 // Of a date, a time, a number: digits and what stands between them.
 static bool is_numeric(struct lp_span token)
 {
+    enum { OTHER, DIGIT, BETWEEN };
+    static const uint8_t kinds[256] = {
+        ['0' ... '9'] = DIGIT, [':'] = BETWEEN, ['.'] = BETWEEN, ['/'] = BETWEEN, [','] = BETWEEN,
+        ['-'] = BETWEEN,       ['+'] = BETWEEN, ['T'] = BETWEEN, ['Z'] = BETWEEN, ['['] = BETWEEN,
+        [']'] = BETWEEN,       ['('] = BETWEEN, [')'] = BETWEEN, ['#'] = BETWEEN,
+    };
     bool has_digit = false;
     for (size_t i = 0; i < token.bytes; i++) {
-        char c = token.at[i];
-        has_digit = has_digit || (c >= '0' && c <= '9');
-        if (!(c >= '0' && c <= '9') && (c == 0 || !strchr(":./,-+TZ[]()#", c)))
+        uint8_t kind = kinds[(unsigned char)token.at[i]];
+        if (kind == OTHER)
             return false;
+        has_digit |= kind == DIGIT;
     }
     return has_digit;
 }

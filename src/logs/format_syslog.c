@@ -83,7 +83,7 @@ static bool date_find(struct lp_span *rest, int64_t *ret_at_ms)
     return false;
 }
 
-static void priority_skip(struct lp_span *rest)
+static inline void priority_skip(struct lp_span *rest)
 {
     const char *close = rest->bytes > 2 && *rest->at == '<'
                             ? memchr(rest->at, '>', rest->bytes < 6 ? rest->bytes : 6)
@@ -119,9 +119,9 @@ bool lp_log_split_syslog(struct lp_span line, struct lp_log_head *ret_head)
     if (lp_span_token(&rest).bytes == 0) // the host
         return false;
     lp_span_skip_blanks(&rest);
+    static const bool ends_tag[256] = {[' '] = true, ['\t'] = true, [':'] = true, ['['] = true};
     size_t bytes = 0;
-    while (bytes < rest.bytes && rest.at[bytes] != ' ' && rest.at[bytes] != ':' &&
-           rest.at[bytes] != '[' && rest.at[bytes] != '\t')
+    while (bytes < rest.bytes && !ends_tag[(unsigned char)rest.at[bytes]])
         bytes++;
     ret_head->tag = (struct lp_span){rest.at, bytes};
     lp_span_skip(&rest, bytes);

@@ -58,23 +58,38 @@ static inline void lp_span_skip(struct lp_span *rest, size_t bytes)
     rest->at += bytes;
     rest->bytes -= bytes;
 }
+static inline bool lp_is_blank(char c)
+{
+    const uint64_t blanks = UINT64_C(1) << ' ' | UINT64_C(1) << '\t'; // one comparison for most
+    return (unsigned char)c <= ' ' && blanks >> c & 1;
+}
 static inline void lp_span_skip_blanks(struct lp_span *rest)
 {
-    while (rest->bytes > 0 && (*rest->at == ' ' || *rest->at == '\t'))
-        lp_span_skip(rest, 1);
+    size_t bytes = 0;
+    while (bytes < rest->bytes && lp_is_blank(rest->at[bytes]))
+        bytes++;
+    lp_span_skip(rest, bytes);
 }
 // Up to the next blank; blanks are skipped first.
 static inline struct lp_span lp_span_token(struct lp_span *rest)
 {
     lp_span_skip_blanks(rest);
     size_t bytes = 0;
-    while (bytes < rest->bytes && rest->at[bytes] != ' ' && rest->at[bytes] != '\t')
+    while (bytes < rest->bytes && !lp_is_blank(rest->at[bytes]))
         bytes++;
     struct lp_span token = {rest->at, bytes};
     lp_span_skip(rest, bytes);
     return token;
 }
 bool lp_span_is(struct lp_span span, const char *text);
+// words: all of them `bytes` bytes long, one behind the other.
+static inline bool lp_is_among(const char *words, const char *at, size_t bytes)
+{
+    for (; *words; words += bytes)
+        if (*words == *at && memcmp(words, at, bytes) == 0)
+            return true;
+    return false;
+}
 // Milliseconds since 1970, UTC; month from 1.
 int64_t lp_log_time_of_year(int year, int month, int day, int day_ms);
 // The same; a year below 0 is not told, and taken for 1970.

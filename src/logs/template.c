@@ -117,15 +117,6 @@ static const uint8_t begins[256] = {
     ['\''] = OPEN, ['{'] = OPEN, ['<'] = OPEN,        ['/'] = OPEN,        ['*'] = ALONE,
 };
 
-// words: all of them of that many bytes, one behind the other.
-static inline bool is_among(const char *words, const char *at, size_t bytes)
-{
-    for (; *words; words += bytes)
-        if (*words == *at && memcmp(words, at, bytes) == 0)
-            return true;
-    return false;
-}
-
 // Of three letters, the first of which is one of those in `begins`.
 static inline bool is_date_word(const char *at)
 {
@@ -133,7 +124,7 @@ static inline bool is_date_word(const char *at)
         ['A' - 'A'] = "prug",   ['D' - 'A'] = "ec", ['F' - 'A'] = "rieb", ['J' - 'A'] = "anunul",
         ['M' - 'A'] = "onaray", ['N' - 'A'] = "ov", ['O' - 'A'] = "ct",   ['S' - 'A'] = "atunep",
         ['T' - 'A'] = "uehu",   ['W' - 'A'] = "ed"};
-    return is_among(rests[*at - 'A'], at + 1, 2);
+    return lp_is_among(rests[*at - 'A'], at + 1, 2);
 }
 
 static bool is_end(char c)
@@ -161,7 +152,7 @@ static bool is_unit(const char *at, size_t bytes)
     }
     while (bytes && is_end(at[bytes - 1]))
         bytes--;
-    return bytes && bytes <= LONGEST && is_among(words[bytes], at, bytes);
+    return bytes && bytes <= LONGEST && lp_is_among(words[bytes], at, bytes);
 }
 
 // "/var/log", "\"/index", "(/tmp"
@@ -177,7 +168,7 @@ static bool is_path(const char *at, size_t bytes)
 // "()", "\"\""
 static bool is_empty_value(const char *at, size_t bytes)
 {
-    return bytes == 2 && is_among("()[]{}<>\"\"''", at, bytes);
+    return bytes == 2 && lp_is_among("()[]{}<>\"\"''", at, bytes);
 }
 
 // Of a token without a digit that is no key=value. A path that a text begins with is rather what
