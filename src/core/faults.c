@@ -138,6 +138,14 @@ void lp_faults_daemon_started(struct lp_state *s)
     }
 }
 
+// Has the application been started anew since? What was done to its processes went with them.
+static bool is_other_run(struct lp_state *s, const struct lp_fault_row *row,
+                         const struct lp_node_inside *node)
+{
+    return (row->spec.flags & LP_FAULT_ON_APP) && row->incarnation && row->app < node->app_count &&
+           lp_app_get(s, node, row->app)->row.run != row->run;
+}
+
 static bool is_target_gone(struct lp_state *s, const struct lp_fault_inside *fault)
 {
     const struct lp_fault_row *row = &fault->row;
@@ -148,7 +156,8 @@ static bool is_target_gone(struct lp_state *s, const struct lp_fault_inside *fau
         return true;
     bool is_other_life = row->incarnation && row->incarnation != node->row.incarnation;
     bool is_dead = row->incarnation && node->row.phase == LP_NODE_ABSENT;
-    return (row->spec.flags & LP_FAULT_IS_OF_LIFE) && (is_other_life || is_dead);
+    return (row->spec.flags & LP_FAULT_IS_OF_LIFE) &&
+           (is_other_life || is_dead || is_other_run(s, row, node));
 }
 
 static bool is_over(struct lp_state *s, const struct lp_fault_inside *fault)
@@ -200,6 +209,13 @@ static void heal(struct lp_state *s, uint32_t id, struct lp_planner *planner)
     give(s, id, LP_ACTION_HEAL_FAULT, lp_because_of(s, reason, 0), planner);
 }
 
+bool lp_fault_app_runs(const struct lp_state *state, uint32_t node, uint32_t app)
+{
+    const struct lp_app_row *row = lp_state_app(state, node, app);
+    return row && (row->phase == LP_APP_RUNNING || row->phase == LP_APP_READY ||
+                   row->phase == LP_APP_SUSPECT);
+}
+
 // Is there something that it could be injected into? Fills which life and run.
 static bool find_life(struct lp_state *s, struct lp_fault_row *row)
 {
@@ -207,16 +223,14 @@ static bool find_life(struct lp_state *s, struct lp_fault_row *row)
     bool is_again = row->incarnation && (row->spec.flags & LP_FAULT_IS_INSTANT);
     if (!node || is_again)
         return true; // an instant one meant that life: if it is over, so is the fault
-    if (node->row.phase != LP_NODE_UP)
+    // What is to be held down may be down already: nobody starts it meanwhile.
+    bool is_off = is_held(row) && node->row.phase == LP_NODE_ABSENT;
+    if (node->row.phase != LP_NODE_UP && !is_off)
         return false;
     if (row->spec.flags & LP_FAULT_ON_APP) {
-        if (row->app >= node->app_count)
+        if (!lp_fault_app_runs(s, row->node, row->app))
             return false;
-        const struct lp_app_inside *app = lp_app_get(s, node, row->app);
-        if (app->row.phase != LP_APP_RUNNING && app->row.phase != LP_APP_READY &&
-            app->row.phase != LP_APP_SUSPECT)
-            return false;
-        row->run = app->row.run;
+        row->run = lp_app_get(s, node, row->app)->row.run;
     }
     row->incarnation = node->row.incarnation;
     return true;
@@ -244,6 +258,9 @@ static void inject(struct lp_state *s, uint32_t id, struct lp_planner *planner)
     if (!find_life(s, &fault->row)) { // nothing was heard, and what it was for is gone
         lp_order_clear(&fault->order);
         fault->row.phase = LP_FAULT_ASKED;
+        fault->is_failed = (fault->row.spec.flags & LP_FAULT_IS_INSTANT) != 0;
+        if (fault->is_failed) // it meant what ran when it was asked for: never a later one
+            heal(s, id, planner);
         return;
     }
     fault->row.phase = LP_FAULT_INJECTING;

@@ -35,6 +35,7 @@ bool lp_diagnose_may_repair(struct lp_state *s, uint32_t node, int64_t *ret_wait
 // faults.c: faults on purpose, as asked and as seen.
 void lp_fault_absorb(struct lp_state *s, const struct lp_event *event);
 void lp_faults_daemon_started(struct lp_state *s);
+bool lp_fault_app_runs(const struct lp_state *state, uint32_t node, uint32_t app);
 struct lp_action lp_fault_action(const struct lp_fault_row *row, uint32_t id); // no kind yet
 
 // repair.c

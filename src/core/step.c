@@ -191,6 +191,28 @@ void lp_step(struct lp_state *s, const struct lp_event *event, struct lp_plan *p
     plan->wake_at_ms = is_dirty(s) ? s->now_ms : lp_timer_next(s);
 }
 
+// What is over at once is not kept for later: it needs something that runs now.
+LP_MUST_CHECK static int fault_check(const struct lp_state *state, const struct lp_event *event,
+                                     struct lp_err *err)
+{
+    uint32_t flags = event->fault_spec.flags;
+    bool has_node = event->node < state->limits.nodes;
+    if (state->are_faults_locked)
+        return lp_err_set(err, LP_ECONFLICT,
+                          "faults are locked; limpet faults --unlock admits them again");
+    if (event->fault >= LP_FAULTS_MAX)
+        return lp_err_set(err, LP_EFULL, "%d faults are out already: that is the bound",
+                          LP_FAULTS_MAX);
+    if (!(flags & LP_FAULT_IS_INSTANT) || !has_node)
+        return 0;
+    if (lp_state_node(state, event->node)->phase != LP_NODE_UP)
+        return lp_err_set(err, LP_ECONFLICT, "the node is not up: there is nothing to break");
+    return (flags & LP_FAULT_ON_APP) && !lp_fault_app_runs(state, event->node, event->app)
+               ? lp_err_set(err, LP_ECONFLICT,
+                            "the application does not run: there is nothing to break")
+               : 0;
+}
+
 int lp_step_check(const struct lp_state *state, const struct lp_event *event, struct lp_err *err)
 {
     const struct lp_limits *limits = lp_state_limits(state);
@@ -213,16 +235,7 @@ int lp_step_check(const struct lp_state *state, const struct lp_event *event, st
             return lp_err_set(err, LP_ENOTFOUND, "the node has no such application");
         return 0;
     case LP_EVENT_FAULT_ASKED:
-        if (state->are_faults_locked)
-            return lp_err_set(err, LP_ECONFLICT,
-                              "faults are locked; limpet faults --unlock admits them again");
-        if (event->node < limits->nodes && (event->fault_spec.flags & LP_FAULT_IS_INSTANT) &&
-            lp_state_node(state, event->node)->phase != LP_NODE_UP)
-            return lp_err_set(err, LP_ECONFLICT, "the node is not up: there is nothing to break");
-        if (event->fault >= LP_FAULTS_MAX)
-            return lp_err_set(err, LP_EFULL, "%d faults are out already: that is the bound",
-                              LP_FAULTS_MAX);
-        return 0;
+        return fault_check(state, event, err);
     default:
         return 0;
     }

@@ -53,11 +53,24 @@ static void effect_begin(struct lp_world *world, const struct lp_action *action,
     }
 }
 
+// Does another fault do the same to the same target?
+static bool has_twin(const struct lp_world *world, const struct lp_world_fault *fault)
+{
+    for (size_t i = 0; i < LP_FAULTS_MAX; i++) {
+        const struct lp_world_fault *other = &world->faults_out[i];
+        if (other != fault && other->number && other->kind == fault->kind &&
+            other->node == fault->node && other->incarnation == fault->incarnation &&
+            other->app == fault->app)
+            return true;
+    }
+    return false;
+}
+
 static void effect_end(struct lp_world *world, const struct lp_world_fault *fault)
 {
     struct lp_life *life = lp_world_find_life(world, fault->node, fault->incarnation);
-    if (!life || life->phase != LP_LIFE_UP)
-        return; // gone with the life
+    if (!life || life->phase != LP_LIFE_UP || has_twin(world, fault))
+        return; // gone with the life, or to stay
     if (fault->kind == LP_FAULT_HANG && life->apps[fault->app].run == fault->run)
         life->apps[fault->app].is_hung = false;
     if (fault->kind == LP_FAULT_PAUSE && life->is_mute) {
@@ -90,8 +103,9 @@ static void inject(struct lp_world *world, const struct lp_order *order)
     bool is_instant = spec->flags & LP_FAULT_IS_INSTANT;
     bool has_app = !(spec->flags & LP_FAULT_ON_APP) || (life && action->app < life->app_count &&
                                                         life->apps[action->app].run == action->run);
+    bool is_off = (spec->flags & LP_FAULT_HOLDS) && world->lives[action->node].phase != LP_LIFE_UP;
     if (!life || life->phase != LP_LIFE_UP || !has_app) {
-        tell(world, action, is_instant ? LP_EVENT_FAULT_ACTIVE : LP_EVENT_FAULT_FAILED);
+        tell(world, action, is_instant || is_off ? LP_EVENT_FAULT_ACTIVE : LP_EVENT_FAULT_FAILED);
         return;
     }
     if (fault && fault->is_half_done) { // a daemon of before died over it: undone, and told
