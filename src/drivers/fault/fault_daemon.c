@@ -38,7 +38,7 @@ static int daemon_look(struct lp_faults *faults, struct lp_fault_job *job, struc
                        struct lp_err *err)
 {
     (void)faults, (void)job, (void)err;
-    lp_str_add(ret_seen, "told before it happens, for nothing is told while it lasts");
+    lp_str_add(ret_seen, "its daemon stops now, and tells nothing while that lasts");
     return 1;
 }
 

@@ -66,10 +66,13 @@ static void fault_fill(const struct lp_fault_job *job, pid_t pid, struct lp_laye
 }
 
 // The process that was started for this fault, while it lives.
-static pid_t child_pid(const struct lp_fault_job *job, const char *key)
+static pid_t child_pid(const struct lp_faults *faults, const struct lp_fault_job *job,
+                       const char *key)
 {
     pid_t pid = (pid_t)json_integer_value(json_object_get(job->undo, key));
-    pid = lp_fault_worker_pid(pid, "layer");
+    bool is_remover = strcmp(key, "remover") == 0;
+    pid = is_remover ? lp_fault_worker_pid(pid, "layer", "remove")
+                     : lp_fault_worker_of(faults, job, pid, "layer");
     char state = pid ? lp_fault_process_state(pid) : 0;
     return state == 0 || state == 'Z' ? 0 : pid;
 }
@@ -77,7 +80,7 @@ static pid_t child_pid(const struct lp_fault_job *job, const char *key)
 // The layer that was started for this fault, while it lives.
 static pid_t layer_pid(const struct lp_faults *faults, const struct lp_fault_job *job)
 {
-    pid_t pid = child_pid(job, "layer");
+    pid_t pid = child_pid(faults, job, "layer");
     if (pid == 0 && job->is_found) // a daemon was killed before it noted which
         (void)lp_fault_workers_find(faults, job, "layer", &pid, 1);
     char state = pid ? lp_fault_process_state(pid) : 0;
@@ -191,7 +194,7 @@ LP_MUST_CHECK static int mount_remove(struct lp_faults *faults, struct lp_fault_
     lp_layer_name(target_of(job), name);
     if (!is_over_volume(job, node))
         return 0;
-    if (!child_pid(job, "remover")) {
+    if (!child_pid(faults, job, "remover")) {
         snprintf(pid, sizeof(pid), "%d", (int)node);
         const char *argv[] = {program, "layer", "remove", pid, name, NULL};
         struct lp_child_spec spec = {.argv = argv, .is_detached = true};

@@ -163,15 +163,16 @@ static int entry_make(void *context, const char **ret_step)
     return 0;
 }
 
-static pid_t hog_pid(const struct lp_fault_job *job)
+static pid_t hog_pid(const struct lp_faults *faults, const struct lp_fault_job *job)
 {
-    return lp_fault_worker_pid((pid_t)json_integer_value(json_object_get(job->undo, "hog")), "hog");
+    pid_t pid = (pid_t)json_integer_value(json_object_get(job->undo, "hog"));
+    return lp_fault_worker_of(faults, job, pid, "hog");
 }
 
 // True once no hog of this fault lives; its workers end with it, but look like it.
 static bool hog_ends(const struct lp_faults *faults, const struct lp_fault_job *job)
 {
-    pid_t pids[WORKERS_MAX] = {hog_pid(job)};
+    pid_t pids[WORKERS_MAX] = {hog_pid(faults, job)};
     size_t count = pids[0] != 0, living = 0;
     if (count == 0 && job->is_found) // a daemon was killed before it noted which
         count = lp_fault_workers_find(faults, job, "hog", pids, WORKERS_MAX);
@@ -189,7 +190,7 @@ static int load_inject(struct lp_faults *faults, struct lp_fault_job *job, struc
 {
     char program[512], mark[LP_FAULT_MARK_BYTES], amount[32], share[16], folder[LP_PLACE_TEXT_MAX];
     bool is_oom = job->spec.kind == LP_FAULT_OOM;
-    if (hog_pid(job)) // of an earlier begin
+    if (hog_pid(faults, job)) // of an earlier begin
         return 0;
     for (int tries = 0; !hog_ends(faults, job) && tries < 40; tries++)
         usleep(500);
@@ -221,7 +222,7 @@ static int load_look(struct lp_faults *faults, struct lp_fault_job *job, struct 
 {
     char path[64];
     LP_OWNS_STR struct lp_str name = {0};
-    pid_t pid = hog_pid(job);
+    pid_t pid = hog_pid(faults, job);
     uint64_t kills = lp_cgroup_oom_kills(&faults->cgroups, lp_fault_cgroup(faults, job).text);
     uint64_t before = (uint64_t)json_integer_value(json_object_get(job->undo, "oom_kills"));
     if (job->spec.kind == LP_FAULT_OOM && kills > before) {

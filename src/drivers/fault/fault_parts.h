@@ -122,9 +122,15 @@ size_t lp_fault_processes(const struct lp_faults *faults, const struct lp_fault_
 // The node's network namespace; the caller closes it. LP_ENOTFOUND as above.
 LP_MUST_CHECK int lp_fault_netns(const struct lp_faults *faults, const struct lp_fault_job *job,
                                  int *ret_fd, struct lp_err *err);
-// The pid when it is a process of this program that runs the verb, else 0: a pid that came to be
-// somebody else's is never taken for ours.
-pid_t lp_fault_worker_pid(pid_t pid, const char *verb);
+// Is another fault of the same kind in force on the same target? What they do is one thing, undone
+// when the last of them is.
+bool lp_fault_has_twin(const struct lp_faults *faults, const struct lp_fault_job *job);
+// The pid when it is a process of this program that runs the verb with this first argument, else 0.
+pid_t lp_fault_worker_pid(pid_t pid, const char *verb, const char *mark);
+// The same with the mark of this fault: a pid that came to be somebody else's, another Limpet's for
+// instance, is never taken for ours.
+pid_t lp_fault_worker_of(const struct lp_faults *faults, const struct lp_fault_job *job, pid_t pid,
+                         const char *verb);
 // What such a process is given as its first argument, so that it is found without a note of its
 // pid: "f<number>@<root id>".
 enum { LP_FAULT_MARK_BYTES = 48 };

@@ -87,10 +87,11 @@ static int process_look(struct lp_faults *faults, struct lp_fault_job *job, stru
     return 1;
 }
 
+// The last one that stops an application lets it go on.
 static int process_undo(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err)
 {
     (void)err;
-    if (job->spec.kind == LP_FAULT_HANG)
+    if (job->spec.kind == LP_FAULT_HANG && !lp_fault_has_twin(faults, job))
         signal_send(faults, job, SIGCONT, false);
     return 0;
 }

@@ -38,10 +38,11 @@ static int relay_prepare(struct lp_faults *faults, struct lp_fault_job *job, str
                : 0;
 }
 
-static pid_t relay_pid(const struct lp_fault_job *job, size_t index)
+static pid_t relay_pid(const struct lp_faults *faults, const struct lp_fault_job *job, size_t index)
 {
     const json_t *pids = json_object_get(job->undo, "relays");
-    return lp_fault_worker_pid((pid_t)json_integer_value(json_array_get(pids, index)), "relay");
+    pid_t pid = (pid_t)json_integer_value(json_array_get(pids, index));
+    return lp_fault_worker_of(faults, job, pid, "relay");
 }
 
 // argv of the relay for the link on network k; texts in numbers.
@@ -113,7 +114,7 @@ static bool relays_end(const struct lp_faults *faults, const struct lp_fault_job
     bool is_over = true;
     pid_t pids[LP_FAULT_PLACES_MAX];
     for (size_t i = 0; i < json_array_size(json_object_get(job->undo, "relays")); i++)
-        is_over = relay_end(relay_pid(job, i)) && is_over;
+        is_over = relay_end(relay_pid(faults, job, i)) && is_over;
     size_t count =
         job->is_found ? lp_fault_workers_find(faults, job, "relay", pids, LP_FAULT_PLACES_MAX) : 0;
     for (size_t i = 0; i < count; i++)
@@ -144,12 +145,11 @@ static int relay_inject(struct lp_faults *faults, struct lp_fault_job *job, stru
 static int relay_look(struct lp_faults *faults, struct lp_fault_job *job, struct lp_str *ret_seen,
                       struct lp_err *err)
 {
-    (void)faults;
     size_t count = json_array_size(json_object_get(job->undo, "relays"));
     for (size_t i = 0; i < count; i++) {
         char path[64];
         LP_OWNS_STR struct lp_str name = {0};
-        pid_t pid = relay_pid(job, i);
+        pid_t pid = relay_pid(faults, job, i);
         char state = pid ? lp_fault_process_state(pid) : 0;
         if (state == 0 || state == 'Z')
             return lp_err_set(err, LP_ECONFLICT,

@@ -69,7 +69,7 @@ char lp_fault_process_state(pid_t pid)
     return stat_read(pid, &line) ? line.state : 0;
 }
 
-// "limpet\0hog\0f7@1234abcd\0...": is it of that verb, and of that mark (NULL: any)?
+// "limpet\0hog\0f7@1234abcd\0...": is it of that verb, and of that mark?
 static bool is_worker(pid_t pid, const char *verb, const char *mark)
 {
     char path[64];
@@ -81,12 +81,17 @@ static bool is_worker(pid_t pid, const char *verb, const char *mark)
     if (at >= text.bytes || strcmp(text.text + at, verb) != 0)
         return false;
     at += strlen(text.text + at) + 1;
-    return !mark || (at < text.bytes && strcmp(text.text + at, mark) == 0);
+    return at < text.bytes && strcmp(text.text + at, mark) == 0;
 }
 
-pid_t lp_fault_worker_pid(pid_t pid, const char *verb)
+bool lp_fault_has_twin(const struct lp_faults *faults, const struct lp_fault_job *job)
 {
-    return is_worker(pid, verb, NULL) ? pid : 0;
+    for (const struct lp_fault_job *other = faults->jobs; other; other = other->next)
+        if (other != job && other->phase != LP_FAULT_JOB_HEALING &&
+            other->spec.kind == job->spec.kind && other->mark.node == job->mark.node &&
+            other->mark.incarnation == job->mark.incarnation && other->app == job->app)
+            return true;
+    return false;
 }
 
 void lp_fault_worker_mark(const struct lp_faults *faults, const struct lp_fault_job *job,
@@ -94,6 +99,19 @@ void lp_fault_worker_mark(const struct lp_faults *faults, const struct lp_fault_
 {
     snprintf(ret_mark, LP_FAULT_MARK_BYTES, "f%llu@%s", (unsigned long long)job->number,
              faults->env.root_id);
+}
+
+pid_t lp_fault_worker_pid(pid_t pid, const char *verb, const char *mark)
+{
+    return is_worker(pid, verb, mark) ? pid : 0;
+}
+
+pid_t lp_fault_worker_of(const struct lp_faults *faults, const struct lp_fault_job *job, pid_t pid,
+                         const char *verb)
+{
+    char mark[LP_FAULT_MARK_BYTES];
+    lp_fault_worker_mark(faults, job, mark);
+    return lp_fault_worker_pid(pid, verb, mark);
 }
 
 size_t lp_fault_workers_find(const struct lp_faults *faults, const struct lp_fault_job *job,
