@@ -54,8 +54,11 @@ const struct lp_verb lp_verb_heal = {
     .name = "heal",
     .summary = "Undo faults before their time",
     .usage = "FAULT|TARGET...|--all",
-    .help = "FAULT is an id as `limpet faults` lists it (f7); TARGET is a node, an application\n"
-            "or a service, and means all faults aimed at it. Waits until they are undone.",
+    .help =
+        "FAULT is an id as `limpet faults` lists it (f7); TARGET is what `limpet break` takes: a\n"
+        "node, an application, a service (and all its nodes), a network (network:back: faults\n"
+        "limited to it), 'host' (and all nodes on it) or 'limpet', and means all faults of it.\n"
+        "Waits until they are undone.",
     .options = options,
     .run = run,
     .most = -1,

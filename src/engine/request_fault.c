@@ -154,18 +154,20 @@ LP_MUST_CHECK static int aim_at_network(struct aim *aim, const char *network, st
     return 0;
 }
 
+// Load on the machine itself, as one fault that is aimed at no node.
+static bool is_of_machine(const struct aim *aim)
+{
+    return aim->spec.kind == LP_FAULT_CPU || aim->spec.kind == LP_FAULT_MEMORY ||
+           aim->spec.kind == LP_FAULT_DISK_LOAD;
+}
+
 // The whole host: its load as one fault, its power as one of each node.
 static void aim_at_host(struct aim *aim)
 {
     const struct lp_engine *engine = aim->engine;
-    switch (aim->spec.kind) {
-    case LP_FAULT_CPU:
-    case LP_FAULT_MEMORY:
-    case LP_FAULT_DISK_LOAD:
+    if (is_of_machine(aim)) {
         aim->nodes[aim->count++] = LP_NONE;
         return;
-    default:
-        break;
     }
     for (uint32_t s = 0; s < engine->limits.services; s++)
         if (lp_state_service(engine->state, s)->is_used)
@@ -178,6 +180,10 @@ LP_MUST_CHECK static int aim_take(struct aim *aim, struct lp_err *err)
     enum lp_fault_place place = lp_fault_about((enum lp_fault_kind)aim->spec.kind)->place;
     bool is_daemon = strcmp(ask->target, "limpet") == 0;
     bool is_host = strcmp(ask->target, "host") == 0;
+    bool is_network = lp_text_starts(ask->target, "network:");
+    if (ask->select && (is_daemon || is_host || is_network))
+        return lp_err_set(err, LP_EINPUT, "of %s there is nothing to select: only of a service",
+                          ask->target);
     if (is_daemon != (place == LP_FAULT_OF_DAEMON))
         return lp_err_set(err, LP_EINPUT, "the fault %s is %s", ask->fault,
                           is_daemon ? "not one of Limpet itself"
@@ -187,9 +193,9 @@ LP_MUST_CHECK static int aim_take(struct aim *aim, struct lp_err *err)
         aim->nodes[aim->count++] = LP_NONE;
         return 0;
     }
-    if (is_host && place == LP_FAULT_OF_APP)
-        return lp_err_set(err, LP_EINPUT, "the fault %s is of an application, not of the host",
-                          ask->fault);
+    if ((is_host || is_network) && place == LP_FAULT_OF_APP)
+        return lp_err_set(err, LP_EINPUT, "the fault %s is of an application, not of %s",
+                          ask->fault, is_host ? "the host" : "a network");
     if (is_host &&
         aim->spec.kind == LP_FAULT_EXEC) // what it would do to the machine, nobody undoes
         return lp_err_set(err, LP_EINPUT, "the fault exec runs in a node, not on the host");
@@ -200,7 +206,7 @@ LP_MUST_CHECK static int aim_take(struct aim *aim, struct lp_err *err)
     aim->infra = lp_catalog_find_infra(&aim->engine->catalog, aim->engine->state, ask->infra);
     if (aim->infra == LP_NONE)
         return lp_err_set(err, LP_ENOTFOUND, "there is no infrastructure '%s'", ask->infra);
-    if (lp_text_starts(ask->target, "network:"))
+    if (is_network)
         return aim_at_network(aim, ask->target + strlen("network:"), err);
     return aim_at_name(aim, err);
 }
@@ -210,6 +216,8 @@ LP_MUST_CHECK static int names_read(struct aim *aim, struct lp_err *err)
 {
     const struct lp_engine *engine = aim->engine;
     const char *peer = option_of(aim->ask, "peer"), *network = option_of(aim->ask, "network");
+    if (network && aim->spec.network != LP_NONE)
+        return lp_err_set(err, LP_EINPUT, "%s says already which network", aim->ask->target);
     if ((peer || network) && aim->infra == LP_NONE)
         return lp_err_set(err, LP_EINPUT, "the host has no peer and no network to choose");
     if (peer) {
@@ -224,18 +232,38 @@ LP_MUST_CHECK static int names_read(struct aim *aim, struct lp_err *err)
     return network ? network_find(aim, network, err) : 0;
 }
 
+LP_MUST_CHECK static int refuse_unbreakable(const struct lp_service *service, struct lp_err *err)
+{
+    return service && service->is_unbreakable
+               ? lp_err_set(err, LP_EDENIED,
+                            "its descriptor says that %s is not to be broken (breakable: false)",
+                            service->name)
+               : 0;
+}
+
+// Load on the machine hits every node on it.
+LP_MUST_CHECK static int may_load_machine(const struct aim *aim, struct lp_err *err)
+{
+    const struct lp_engine *engine = aim->engine;
+    for (uint32_t s = 0; s < engine->limits.services; s++)
+        if (lp_state_service(engine->state, s)->is_used &&
+            lp_state_service(engine->state, s)->node_count > 0 &&
+            refuse_unbreakable(engine->catalog.services[s].service, err) < 0)
+            return err->code;
+    return 0;
+}
+
 LP_MUST_CHECK static int may_break(const struct aim *aim, struct lp_err *err)
 {
     for (size_t i = 0; i < aim->count; i++) {
+        if (aim->nodes[i] == LP_NONE && is_of_machine(aim) && may_load_machine(aim, err) < 0)
+            return err->code;
         if (aim->nodes[i] == LP_NONE)
             continue;
         uint32_t id = lp_state_node(aim->engine->state, aim->nodes[i])->service;
         const struct lp_service *service = aim->engine->catalog.services[id].service;
-        if (service && service->is_unbreakable)
-            return lp_err_set(err, LP_EDENIED,
-                              "its descriptor says that %s is not to be broken "
-                              "(breakable: false)",
-                              service->name);
+        if (refuse_unbreakable(service, err) < 0)
+            return err->code;
         if (service && aim->spec.kind == LP_FAULT_CLOCK && !service->is_clock_adjustable)
             return lp_err_set(err, LP_EUNSUPPORTED,
                               "the clock of a container is the machine's: only where the "
@@ -301,6 +329,8 @@ static const char *text_of(const struct aim *aim, uint32_t node)
     }
     if (volume)
         add_option(&text, "volume", volume);
+    if (lp_text_starts(aim->ask->target, "network:"))
+        add_option(&text, "network", aim->ask->target + strlen("network:"));
     lp_str_add(&text, "}}");
     return lp_arena_text(aim->arena, lp_str_text(&text));
 }
@@ -371,18 +401,34 @@ int lp_request_fault(struct lp_engine *engine, const struct lp_fault_ask *ask,
     return submit(&aim, ret_json, err);
 }
 
-// Is the fault one of those meant by "all", "f7", "db-1", "db" or "db-1/mariadb"?
+// Is the fault one that is limited to the network of this name?
+static bool is_on_network(const struct lp_engine *engine, const struct lp_fault_row *row,
+                          const char *name)
+{
+    const struct lp_catalog_version *version = engine->catalog.infras[row->infra].version;
+    return version && row->spec.network != LP_NONE &&
+           lp_places_network_index(version->descriptor, name) == row->spec.network;
+}
+
+// Is the fault one of those meant by "all", "f7", "db-1", "db", "db-1/mariadb", "network:back",
+// "host" (the machine and all on it) or "limpet"?
 static bool is_meant(const struct lp_engine *engine, const struct lp_fault_row *row,
                      const char *what, uint32_t infra)
 {
+    bool is_of_daemon =
+        lp_fault_about((enum lp_fault_kind)row->spec.kind)->place == LP_FAULT_OF_DAEMON;
     if (strcmp(what, "all") == 0)
         return true;
     char *end;
     unsigned long number = what[0] == 'f' ? strtoul(what + 1, &end, 10) : 0;
     if (number > 0 && *end == '\0')
         return row->number == number;
+    if (strcmp(what, "limpet") == 0 || strcmp(what, "host") == 0)
+        return is_of_daemon == (what[0] == 'l');
     if (row->node == LP_NONE || (infra != LP_NONE && row->infra != infra))
-        return row->node == LP_NONE && strcmp(what, "host") == 0;
+        return false;
+    if (lp_text_starts(what, "network:"))
+        return is_on_network(engine, row, what + strlen("network:"));
     size_t bytes = strcspn(what, "/");
     LP_OWNS_STR struct lp_str name = {0};
     lp_catalog_add_node_name(&engine->catalog, engine->state, row->node, &name);
@@ -418,8 +464,7 @@ int lp_request_heal(struct lp_engine *engine, const char *infra, const char *wha
     }
     if (count == 0 && strcmp(what, "all") != 0)
         return lp_err_set(err, LP_ENOTFOUND,
-                          "there is no fault '%s', and none of a node or "
-                          "service of that name",
+                          "there is no fault '%s', and nothing of that name is broken on purpose",
                           what);
     if (count > 0 && lp_engine_submit(engine, events, count, err) < 0)
         return err->code;
