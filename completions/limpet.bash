@@ -97,9 +97,21 @@ _limpet() {
         words=$(_limpet_names service | sed 's/$/=/')
         compopt -o nospace 2>/dev/null
         ;;
-    break) if ((COMP_CWORD == at + 1)); then words=$(_limpet_names node,app); elif ((COMP_CWORD == at + 2)); then
+    break)
+        case $prev in
+        --peer) words=$(_limpet_names node,service) ;;
+        --select) words='one all 50%' ;;
+        --direction) words='both in out' ;;
+        --distribution) words='uniform normal' ;;
+        --on) words='all read write sync' ;;
+        --*) ;;
+        *) if ((COMP_CWORD == at + 1)); then
+            words="$(_limpet_names node,app,service) host limpet"
+        elif ((COMP_CWORD == at + 2)); then
             words=$("${COMP_WORDS[0]}" faults --kinds 2>/dev/null | awk 'NR > 1 { print $1 }')
         fi ;;
+        esac
+        ;;
     log)
         words=$("${COMP_WORDS[0]}" log --help 2>/dev/null | sed -nE 's/^  ([a-z]+)( [a-z]+)? +[A-Z].*/\1/p' | sort -u)
         if ((COMP_CWORD == at + 2)) && [[ $prev == sessions ]]; then
@@ -130,7 +142,8 @@ _limpet() {
         fi
         words="show $(_limpet_names service)"
         ;;
-    heal) words=$(_limpet_names node,app,service) ;;
+    heal) words="$(_limpet_ask faults 2>/dev/null | awk '/^f[0-9]/ { print $1 }')
+            $(_limpet_names node,app,service) host limpet" ;;
     images) words=prune ;;
     help) words=$(_limpet_verbs) ;;
     esac

@@ -128,7 +128,7 @@ static void add_field(struct lp_str *text, char field, const struct facts *facts
         add_subject(text, &facts->subject, "this host");
         break;
     case 'F':
-        lp_fault_print(facts->fault_spec, text);
+        lp_fault_print(facts->fault_spec, facts->text, text);
         lp_str_printf(text, " (f%llu)", (unsigned long long)facts->number);
         break;
     case '#':

@@ -16,7 +16,7 @@ static void add_fault(const struct lp_engine *engine, uint32_t id, struct lp_str
 {
     const struct lp_fault_row *row = lp_state_fault(engine->state, id);
     LP_OWNS_STR struct lp_str says = {0};
-    lp_fault_print(&row->spec, &says);
+    lp_fault_print(&row->spec, engine->catalog.faults[id].text, &says);
     lp_str_printf(json, "{\"fault\":\"f%u\",", row->number);
     lp_view_add_text(json, "infrastructure",
                      row->infra == LP_NONE ? NULL : engine->catalog.infras[row->infra].name);

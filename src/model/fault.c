@@ -1,6 +1,7 @@
 // Faults on purpose, as people write them: options by name, times, and a line for listings.
 #include "model/fault_kind.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,8 +34,9 @@ static bool share_read(const char *text, uint32_t *ret_permille)
     number[bytes - 1] = '\0';
     if (!lp_permille_parse(number, ret_permille) || *ret_permille > 100 * 1000)
         return false;
-    *ret_permille = (*ret_permille + 50) / 100;
-    return true;
+    bool is_whole = *ret_permille % 100 == 0; // a share is kept in tenths of a percent
+    *ret_permille /= 100;
+    return is_whole;
 }
 
 static bool micros_read(const char *text, uint32_t *ret_us)
@@ -122,7 +124,7 @@ static const struct option {
     {"delay", LP_FAULT_TAKES_DELAY, "a duration such as 100ms"},
     {"jitter", LP_FAULT_TAKES_JITTER, "a duration such as 10ms"},
     {"distribution", LP_FAULT_TAKES_JITTER, "uniform or normal"},
-    {"share", LP_FAULT_TAKES_SHARE, "a share such as 5% or 0.05"},
+    {"share", LP_FAULT_TAKES_SHARE, "a share such as 5% or 0.05, in steps of 0.1%"},
     {"rate", LP_FAULT_TAKES_RATE, "bytes a second such as 512k, or 8mbit"},
     {"workers", LP_FAULT_TAKES_WORKERS, "a number from 1 to 64"},
     {"leave", LP_FAULT_TAKES_LEAVE, "a size such as 16m"},
@@ -299,7 +301,22 @@ static void print_duration(uint32_t ms, struct lp_str *text)
         lp_str_printf(text, ", for %u s", ms / 1000);
 }
 
-void lp_fault_print(const struct lp_fault_spec *spec, struct lp_str *text)
+// What only the words of the request tell: names, and what the hand alone reads.
+static void print_as_asked(const char *as_asked, struct lp_str *text)
+{
+    static const char *const names[] = {"distribution", "peer",  "network", "volume",
+                                        "on",           "leave", "workers"};
+    json_t *asked = as_asked ? json_loads(as_asked, 0, NULL) : NULL;
+    const json_t *given = json_object_get(asked, "options");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = json_string_value(json_object_get(given, names[i]));
+        if (value)
+            lp_str_printf(text, ", %s %s", names[i], value);
+    }
+    json_decref(asked);
+}
+
+void lp_fault_print(const struct lp_fault_spec *spec, const char *as_asked, struct lp_str *text)
 {
     const struct lp_fault_row_of_kind *kind = &lp_fault_kinds[spec->kind];
     lp_str_add(text, lp_fault_words[kind - lp_fault_kinds]);
@@ -321,5 +338,6 @@ void lp_fault_print(const struct lp_fault_spec *spec, struct lp_str *text)
         lp_str_printf(text, " %+d ppm", spec->drift_ppm);
     if (spec->direction != LP_FAULT_BOTH)
         lp_str_printf(text, ", %s", directions[spec->direction]);
+    print_as_asked(as_asked, text);
     print_duration(spec->duration_ms, text);
 }

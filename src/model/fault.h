@@ -111,5 +111,7 @@ LP_MUST_CHECK int lp_fault_parse(const char *word, const char *duration,
                                  struct lp_err *err);
 // Append the names of the options that the kind takes: "delay jitter distribution direction ...".
 void lp_fault_options(enum lp_fault_kind kind, struct lp_str *ret_names);
-// "delay 100ms +-10ms, out, for 30 s": for listings.
-void lp_fault_print(const struct lp_fault_spec *spec, struct lp_str *ret_text);
+// "delay 100ms +-10ms, out, peer db, for 30 s": for listings. as_asked: the request's own words,
+// {"options": {"peer": "db"}}, which names are taken from; NULL: none.
+void lp_fault_print(const struct lp_fault_spec *spec, const char *as_asked,
+                    struct lp_str *ret_text);

@@ -50,6 +50,11 @@ is "$(completed --root "$root" exec db-1 '')" "" "and then a command of its own"
 is "$(completed --root "$root" restart d)" "db db-1 db-1/relay db-1/store" "services, nodes, applications"
 is "$(completed --root "$root" break db-1/)" "db-1/relay db-1/store" "break: applications of a node"
 is "$(completed --root "$root" break db-1 '')" "$("$LIMPET" faults --kinds -o json | jq -r '[.[].fault] | sort | join(" ")')" "and what to do to them"
+is "$(completed --root "$root" break web-1 cut --peer w)" "web web-1 web-2" "break: values of its options"
+is "$(completed --root "$root" break web-1 cut --direction '')" "both in out" "and their words"
+lp break web-1 cut >/dev/null
+is "$(completed --root "$root" heal f)$(completed --root "$root" heal h)" "f1host" "heal: faults and targets"
+lp heal --all >/dev/null
 is "$(completed --root "$root" scale '')" "db= web=" "scale: services"
 is "$(completed --root "$root" scale web =)$(completed --root "$root" scale web = 2)" "" "no name in place of a number"
 is "$(completed --root "$root" down n)" "names" "infrastructures"

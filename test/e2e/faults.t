@@ -57,6 +57,10 @@ lp break web-1 pause --for 1m >/dev/null
 ! fetch sink-1; ok $? "pause: it does not answer"
 lp heal --all >/dev/null
 within 5 fetch sink-1; ok $? "thawed, it answers"
+lp break web-1 pause --for 1m >/dev/null; lp break web-1 pause --for 2m >/dev/null
+lp heal "$(lp faults -o json | jq -r '.[0].fault')" >/dev/null
+! fetch sink-1; ok $? "of two pauses one is healed: it stays frozen"
+lp heal web-1 >/dev/null; within 5 fetch sink-1; ok $? "and goes on when the other is"
 was=$(life web-1)
 lp break web-1 crash --for 6s >/dev/null
 sleep 1
@@ -146,6 +150,13 @@ lp break web-1 cut >/dev/null 2>&1; is $? 1 "and bars new ones"
 lp faults --unlock >/dev/null
 lp break web-1 cut --for 4s >/dev/null; is "$(faults)" cut "a fault for some seconds"
 within 4 healed && within 3 fetch sink-1; ok $? "ends by itself"
+out=$(lp break network:default kill 2>&1); is $? 2 "a fault of an application, aimed at a network"
+out+=$(lp break network:default cut --select 1 2>&1); like "$out" "not of a network.*nothing to select" "is refused"
+out=$(lp break host cpu 2>&1); is $? 1 "load on the machine, where something is unbreakable"
+lp break web-1 cut --peer sink --for 1m >/dev/null; lp break network:default loss --for 1m >/dev/null
+like "$(lp faults | paste -sd " ")" "cut, peer sink.*loss 10.0 %, network default" "a listing names peers and networks"
+lp heal network:default >/dev/null; is "$(faults)" cut "heal takes a network"
+lp heal host >/dev/null; ok $? "and the host"; healed; ok $? "with all nodes on it"
 out=$(lp break web-1 dealy --delay 1s 2>&1); is $? 2 "a fault that there is not"
 like "$out" "did you mean 'delay'" "and the right spelling"
 

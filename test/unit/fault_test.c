@@ -21,7 +21,7 @@ static int parse(const char *word, struct lp_pair *options, size_t count,
 static void says(const struct lp_fault_spec *spec, const char *wanted)
 {
     struct lp_str text = {0};
-    lp_fault_print(spec, &text);
+    lp_fault_print(spec, NULL, &text);
     assert_string_equal(lp_str_text(&text), wanted);
     lp_str_release(&text);
 }
@@ -90,6 +90,39 @@ static void clock_jumps_and_drifts(void **state)
     }
 }
 
+static void shares_are_kept_exactly_or_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *share;
+        int permille; // -1: refused
+    } cases[] = {{"5%", 50},    {"0.5%", 5},  {"0.1%", 1}, {"100%", 1000}, {"0.05", 50}, {"0%", 0},
+                 {"0.05%", -1}, {"101%", -1}, {"50", -1},  {"-1%", -1},    {"%", -1},    {"", -1}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct lp_pair option = {"share", cases[i].share};
+        struct lp_fault_spec spec;
+        struct lp_err err;
+        int result = parse("loss", &option, 1, &spec, &err);
+        assert_int_equal(result, cases[i].permille < 0 ? LP_EINPUT : 0);
+        if (result == 0)
+            assert_int_equal(spec.permille, cases[i].permille);
+    }
+}
+
+static void listings_name_peers_and_places(void **state)
+{
+    (void)state;
+    struct lp_pair options[] = {{"direction", "in"}, {"peer", "db"}};
+    struct lp_fault_spec spec;
+    struct lp_err err;
+    struct lp_str text = {0};
+    assert_int_equal(parse("cut", options, 2, &spec, &err), 0);
+    lp_fault_print(&spec, "{\"options\":{\"peer\":\"db\",\"network\":\"back\",\"seed\":\"1\"}}",
+                   &text);
+    assert_string_equal(lp_str_text(&text), "cut, in, peer db, network back, for 300 s");
+    lp_str_release(&text);
+}
+
 static void spelling_is_helped(void **state)
 {
     (void)state;
@@ -107,6 +140,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exec_needs_both_commands),
         cmocka_unit_test(clock_jumps_and_drifts),
+        cmocka_unit_test(shares_are_kept_exactly_or_refused),
+        cmocka_unit_test(listings_name_peers_and_places),
         cmocka_unit_test(spelling_is_helped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
