@@ -84,6 +84,7 @@ machine_whole() {
     echo "== processes";  pgrep -af "$root|/run/limpet-" | grep -v pgrep | sort
     echo "== run";        ls -d /run/limpet-* 2>/dev/null | sort
     echo "== crun";       ls /run/crun /run/runc 2>/dev/null
+    echo "== devices";    stat -c '%n %u %g %a' /dev/null /dev/zero /dev/fuse
     echo "== forward";    cat /proc/sys/net/ipv4/ip_forward
 }
 # The same without what bears the mark of another Limpet, which may come and go meanwhile.
