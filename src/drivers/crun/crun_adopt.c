@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,27 +12,6 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "drivers/crun/crun_parts.h"
-
-enum { ADOPT_COMMAND_MAX = 64 * 1024 };
-
-// A crun of an earlier daemon that still works on this node: its pid file is among its arguments.
-static void straggler_kill(const struct lp_crun *crun, const struct lp_node_mark *mark)
-{
-    struct lp_place file = lp_place_node_file(&crun->env, mark->infra_name, mark->name, "pid");
-    LP_OWNS_DIR DIR *proc = opendir("/proc");
-    struct dirent *entry;
-    while (proc && (entry = readdir(proc))) {
-        char path[300];
-        int pid = atoi(entry->d_name);
-        LP_OWNS_STR struct lp_str command = {0};
-        snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-        if (pid <= 1 || lp_file_read(path, ADOPT_COMMAND_MAX, &command, NULL) < 0 ||
-            strcmp(lp_str_text(&command), "crun") != 0)
-            continue;
-        if (memmem(command.text, command.bytes, file.text, strlen(file.text) + 1))
-            kill(pid, SIGKILL);
-    }
-}
 
 static void node_adopt(struct lp_crun *crun, const struct lp_node_mark *mark)
 {
@@ -46,15 +24,15 @@ static void node_adopt(struct lp_crun *crun, const struct lp_node_mark *mark)
     }
     node = lp_crun_add(crun, mark);
     node->is_adopting = true;
+    node->phase = LP_CRUN_WAITING; // until it is looked at again, should its end take a moment
     crun->adopting_count++;
     int result = lp_crun_attach(crun, node, &err);
     if (result < 0) {
-        straggler_kill(crun, mark);
+        node->has_stragglers = true; // the crun of an earlier daemon may still work on it
         node->status = LP_STATUS_UNKNOWN;
         lp_crun_fence(crun, node);
         return;
     }
-    node->phase = LP_CRUN_WAITING;
     node->heard_ms = lp_monotonic_ms();
     if (lp_crun_link(crun, node, &err) < 0) {
         lp_crun_set_mute(crun, node);

@@ -170,10 +170,13 @@ static void dead_check(struct lp_crun *crun, struct lp_crun_node *node)
 {
     struct lp_place cgroup = node_cgroup(crun, node);
     struct lp_place top = lp_place_cgroup_top(&crun->env);
-    bool is_alive = node->phase == LP_CRUN_STARTING || node->pidfd >= 0 ||
-                    lp_cgroup_has_processes(&crun->cgroups, cgroup.text);
+    bool is_alive = node->phase == LP_CRUN_STARTING || node->pidfd >= 0;
+    if (!is_alive && node->has_stragglers) // they make the cgroup, too: they go first
+        node->has_stragglers = lp_crun_stragglers_kill(crun, &node->mark);
+    is_alive = is_alive || lp_cgroup_has_processes(&crun->cgroups, cgroup.text);
     // Processes that are gone may hold the cgroup for a moment longer.
-    if (is_alive || lp_cgroup_remove(&crun->cgroups, cgroup.text, top.text, NULL) < 0) {
+    if (is_alive || node->has_stragglers ||
+        lp_cgroup_remove(&crun->cgroups, cgroup.text, top.text, NULL) < 0) {
         node->deadline_ms = lp_monotonic_ms() + (is_alive ? LP_CRUN_FENCE_MS : 5);
         lp_crun_wake_at(crun, node->deadline_ms);
         return;

@@ -81,6 +81,7 @@ struct lp_crun_node {
     bool owes_up;     // it answers again, which is told when its applications were
     bool has_failed;  // the start failed; failure says why
     bool is_oom;
+    bool has_stragglers; // its crun was killed: what that had begun may still be at work
     pid_t pid;
     int pidfd; // -1: none
     struct lp_init_link *link;
@@ -143,6 +144,9 @@ LP_MUST_CHECK int lp_crun_start_begin(struct lp_crun *crun, const struct lp_orde
 void lp_crun_start_next(struct lp_crun *crun); // start what may start now
 void lp_crun_start_ended(void *context, const struct lp_child_exit *exit); // crun or rm ended
 void lp_crun_start_fail(struct lp_crun *crun, struct lp_crun_node *node, const char *why);
+// SIGKILL to whatever of a crun still works on the node: its worker is in a session of its own, and
+// goes on when the crun that was started is killed. Was there any? Ask until there is none.
+bool lp_crun_stragglers_kill(const struct lp_crun *crun, const struct lp_node_mark *mark);
 
 // crun_layer.c: the layers of a node's volumes.
 LP_MUST_CHECK int lp_crun_layers_start(struct lp_crun *crun, struct lp_crun_node *node,

@@ -1,8 +1,11 @@
 // From START_NODE to limpet-init's hello: a queue, since many starts at once only slow each other.
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +20,7 @@
 #include "drivers/crun/node_link.h"
 
 // Tags of children: a node's crun, or the removal of a node's folder.
-enum { START_LOG_MAX = 4096 };
+enum { START_LOG_MAX = 4096, START_COMMAND_MAX = 64 * 1024 };
 
 // Tell again what was told of this very start.
 static void start_tell_again(struct lp_crun *crun, const struct lp_crun_node *node)
@@ -67,9 +70,11 @@ int lp_crun_start_begin(struct lp_crun *crun, const struct lp_order *order, stru
     struct lp_node_mark mark;
     mark_set(&mark, order);
     struct lp_place cgroup = lp_place_cgroup(&crun->env, mark.infra_name, mark.name);
-    if (lp_cgroup_has_processes(&crun->cgroups, cgroup.text))
+    if (lp_cgroup_has_processes(&crun->cgroups, cgroup.text)) {
+        lp_cgroup_kill(&crun->cgroups, cgroup.text); // of no life that anybody knows
         return lp_err_set(err, LP_ECONFLICT, "processes of an earlier %s are still alive",
                           mark.name);
+    }
     if (node)
         lp_crun_forget(crun, node);
     node = lp_crun_add(crun, &mark);
@@ -205,6 +210,33 @@ void lp_crun_start_next(struct lp_crun *crun)
         memmove(crun->queue, crun->queue + taken, crun->queue_count * sizeof(*crun->queue));
 }
 
+static bool stragglers_seek(const struct lp_crun *crun, const struct lp_node_mark *mark)
+{
+    bool is_any = false;
+    struct lp_place file = lp_place_node_file(&crun->env, mark->infra_name, mark->name, "pid");
+    LP_OWNS_DIR DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    while (proc && (entry = readdir(proc))) {
+        char path[300];
+        int pid = atoi(entry->d_name);
+        LP_OWNS_STR struct lp_str command = {0};
+        snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+        if (pid <= 1 || lp_file_read(path, START_COMMAND_MAX, &command, NULL) < 0 ||
+            strcmp(lp_str_text(&command), "crun") != 0 ||
+            !memmem(command.text, command.bytes, file.text, strlen(file.text) + 1))
+            continue;
+        kill(pid, SIGKILL);
+        is_any = true;
+    }
+    return is_any;
+}
+
+bool lp_crun_stragglers_kill(const struct lp_crun *crun, const struct lp_node_mark *mark)
+{
+    // Twice: where numbers of processes begin anew, one may come to be behind the first look.
+    return stragglers_seek(crun, mark) || stragglers_seek(crun, mark);
+}
+
 // Nothing of it runs, or what does is being killed now; the event follows once that is certain.
 void lp_crun_start_fail(struct lp_crun *crun, struct lp_crun_node *node, const char *why)
 {
@@ -253,6 +285,7 @@ void lp_crun_start_ended(void *context, const struct lp_child_exit *exit)
         return;
     struct lp_err err = {0};
     node->phase = LP_CRUN_WAITING;
+    node->has_stragglers = exit->status >= 256;
     if (exit->status != 0 || exit->is_timed_out) {
         if (node->is_fencing) // that is why it ended
             lp_crun_fence(crun, node);
