@@ -1,4 +1,6 @@
 // "time level component [context] text" and its kin: what programs with a logging library write.
+// Before the level: times, numbers, brackets, one name. Behind it: a name that is marked as one, as
+// "name:", "[name]", "name - text", "a.dotted.name"; else there is only text.
 //   2017-05-16 00:00:00.008 25746 INFO nova.api [req-38101a0b ...] text
 //   2015-07-29 17:41:44,747 - INFO  [QuorumPeer[myid=1]/0:2181:FastLeaderElection@774] - text
 //   17/06/09 20:10:40 INFO executor.Backend: text
@@ -6,32 +8,72 @@
 //   2015-10-18 18:01:47,978 INFO [main] org.example.Master: text
 //   2021-01-01T12:00:00.123Z [worker 5] WARN  org.example.Master - text
 //   2021-01-01 12:00:00.123  INFO 7 --- [main] org.example.Master : text
+//   2021-01-01 12:00:00,123 - name - INFO - text
+//   [2021-01-01 12:00:00 +0000] [77] [INFO] text
+//   [2021-01-01 12:00:00] name.ERROR: text
+//   2021-01-01 12:00:00.123 UTC [77] ann@shop ERROR:  text
+//   I0121 12:00:00.123456       1 file.go:10] text
+//   INFO:name:text
 //   [10.30 16:49:06] chrome.exe - text
 //   20171223-22:15:29:606|Steps|30002312|text
 #include <string.h>
 
 #include "logs/line_parts.h"
 
-enum { TOKENS_BEFORE = 6, FIELDS_BEFORE = 4 };
+enum { FIELDS_BEFORE = 8, PIPES_BEFORE = 4, LEVEL_BYTES = 11 };
+
+// is_marked: by brackets; a colon or a comma behind it and capitals mark it, too.
+static bool is_level(struct lp_span token, bool is_marked)
+{
+    // By length. Marked ones: words that mean something else as well.
+    static const char *const levels[LEVEL_BYTES + 1] = {"",
+                                                        "DEFIVW",
+                                                        "",
+                                                        "DBGERRFTLINFTRCVRBWRN",
+                                                        "CRITDBUGERROINFOTRCEWARN",
+                                                        "ALERTAUDITDEBUGEMERGERRORFATALTRACE",
+                                                        "NOTICESEVERE",
+                                                        "VERBOSEWARNING",
+                                                        "CRITICAL",
+                                                        "EMERGENCY",
+                                                        "",
+                                                        "INFORMATION"},
+                                                  *const marked[LEVEL_BYTES + 1] = {
+                                                      "",
+                                                      "",
+                                                      "",
+                                                      "LOG",
+                                                      "FAILFINEHINTNOTE",
+                                                      "FINERPANICSILLY",
+                                                      "CONFIGDETAILFINESTSYSTEM",
+                                                      "CONTEXT",
+                                                      "",
+                                                      "STATEMENT",
+                                                      "",
+                                                      ""};
+    size_t all = token.bytes;
+    while (token.bytes && strchr(":],", token.at[token.bytes - 1]))
+        token.bytes--;
+    char upper[LEVEL_BYTES];
+    if (token.bytes == 0 || token.bytes > LEVEL_BYTES)
+        return false;
+    bool is_capital = true;
+    for (size_t i = 0; i < token.bytes; i++) {
+        bool is_small = token.at[i] >= 'a' && token.at[i] <= 'z';
+        is_capital = is_capital && !is_small;
+        upper[i] = is_small ? (char)(token.at[i] - 32) : token.at[i];
+    }
+    return lp_is_among(levels[token.bytes], upper, token.bytes) ||
+           ((is_marked || is_capital || token.bytes < all) &&
+            lp_is_among(marked[token.bytes], upper, token.bytes));
+}
 
 bool lp_log_is_level(struct lp_span token)
 {
-    enum { LONGEST = 8 };
-    static const char *const words[LONGEST + 1] = {
-        "",        "VDIWEF",   "", "", "INFOWARN", "TRACEDEBUGERRORFATALAUDITALERT", "NOTICESEVERE",
-        "WARNING", "CRITICAL",
-    };
-    while (token.bytes && (token.at[token.bytes - 1] == ':' || token.at[token.bytes - 1] == ']'))
-        token.bytes--;
-    if (token.bytes && *token.at == '[')
+    bool is_bracketed = token.bytes && *token.at == '[';
+    if (is_bracketed)
         lp_span_skip(&token, 1);
-    char upper[LONGEST];
-    if (token.bytes == 0 || token.bytes > LONGEST)
-        return false;
-    for (size_t i = 0; i < token.bytes; i++)
-        upper[i] =
-            token.at[i] >= 'a' && token.at[i] <= 'z' ? (char)(token.at[i] - 32) : token.at[i];
-    return lp_is_among(words[token.bytes], upper, token.bytes);
+    return is_level(token, is_bracketed);
 }
 
 // Of a date, a time, a number: digits and what stands between them.
@@ -100,44 +142,6 @@ static void time_take(struct lp_span token, struct lp_log_head *head)
         head->at_ms = (head->at_ms == INT64_MIN ? 0 : head->at_ms) + day_ms;
 }
 
-// "[QuorumPeer[myid=1]/0:0:2181:FastLeaderElection@774]": the class; "nova.api", "a.B:": itself.
-static struct lp_span component_of(struct lp_span token)
-{
-    while (token.bytes && token.at[token.bytes - 1] == ':')
-        token.bytes--;
-    if (token.bytes < 2 || *token.at != '[')
-        return token;
-    size_t end = token.bytes;
-    while (end > 1 && (token.at[end - 1] == ']' || token.at[end - 1] == ':'))
-        end--;
-    for (size_t i = end; i > 1; i--)
-        if (token.at[i - 1] == '@')
-            end = i - 1;
-    size_t start = end;
-    while (start > 1 && token.at[start - 1] != ':' && token.at[start - 1] != '[')
-        start--;
-    return (struct lp_span){token.at + start, end - start};
-}
-
-// Contexts in brackets behind the component are about one request: they are its key.
-static void contexts_take(struct lp_span *rest, struct lp_log_head *head)
-{
-    for (;;) {
-        lp_span_skip_blanks(rest);
-        if (rest->bytes >= 2 && rest->at[0] == '-' && rest->at[1] == ' ') {
-            lp_span_skip(rest, 1);
-            continue;
-        }
-        const char *close =
-            rest->bytes && *rest->at == '[' ? memchr(rest->at, ']', rest->bytes) : NULL;
-        if (!close)
-            return;
-        if (head->key.bytes == 0 || is_number(head->key))
-            head->key = (struct lp_span){rest->at + 1, (size_t)(close - rest->at) - 1};
-        lp_span_skip(rest, (size_t)(close - rest->at) + 1);
-    }
-}
-
 // "[10.30 16:49:06] program - text"
 static bool split_bracketed(struct lp_span line, struct lp_log_head *head)
 {
@@ -171,14 +175,15 @@ static bool split_piped(struct lp_span line, struct lp_log_head *head)
     for (struct lp_span token; (token = lp_span_token(&time)).bytes > 0; time_take(token, head))
         if (!is_numeric(token))
             return false;
-    for (int fields = 0; fields < FIELDS_BEFORE && field.bytes > 0; fields++) {
-        bool is_known = fields == 0 || is_numeric(field) || lp_log_is_level(field);
+    for (int fields = 0; fields < PIPES_BEFORE && field.bytes > 0; fields++) {
+        struct lp_span content = lp_span_trim(field);
+        bool is_known = fields == 0 || is_numeric(content) || lp_log_is_level(content);
         if (!is_known && head->tag.bytes)
             break;
         if (!is_known)
-            head->tag = field;
-        else if (is_number(field))
-            head->key = field;
+            head->tag = content;
+        else if (is_number(content))
+            head->key = content;
         lp_span_skip(&rest, field.bytes + 1);
         field = field_of(rest);
     }
@@ -186,96 +191,315 @@ static bool split_piped(struct lp_span line, struct lp_log_head *head)
     return head->tag.bytes > 0;
 }
 
-// "[worker 5]": what is in the brackets, which may have blanks. False: there are none.
+// "web-1  | text", as of several programs' output put together.
+static bool split_gathered(struct lp_span line, struct lp_log_head *head)
+{
+    struct lp_span rest = line, name = lp_span_token(&rest), pipe = lp_span_token(&rest);
+    if (!lp_log_is_name(name) || !lp_span_is(pipe, "|"))
+        return false;
+    lp_span_skip_blanks(&rest);
+    head->tag = name;
+    head->text = rest;
+    return rest.bytes > 0;
+}
+
+// What stands between brackets, without the blanks at its ends; rest: behind them. False: there
+// are none.
 static bool brackets_take(struct lp_span *rest, struct lp_span *ret_content)
 {
     lp_span_skip_blanks(rest);
-    const char *close = rest->bytes && *rest->at == '[' ? memchr(rest->at, ']', rest->bytes) : NULL;
-    if (!close)
+    if (rest->bytes == 0 || *rest->at != '[')
         return false;
-    *ret_content = (struct lp_span){rest->at + 1, (size_t)(close - rest->at) - 1};
-    lp_span_skip(rest, ret_content->bytes + 2);
+    size_t end = 1;
+    for (int depth = 1; end < rest->bytes; end++) {
+        depth += (rest->at[end] == '[') - (rest->at[end] == ']');
+        if (depth == 0)
+            break;
+    }
+    if (end == rest->bytes)
+        return false;
+    *ret_content = lp_span_trim((struct lp_span){rest->at + 1, end - 1});
+    lp_span_skip(rest, end + 1);
     return true;
 }
 
-// Behind the level: "7 --- ", a process and dashes.
-static void dashes_take(struct lp_span *rest, struct lp_log_head *head)
+static bool is_separator(struct lp_span token)
 {
-    struct lp_span after = *rest, token;
-    while ((token = lp_span_token(&after)).bytes > 0) {
+    return lp_span_is(token, "-") || lp_span_is(token, "--") || lp_span_is(token, "---") ||
+           lp_span_is(token, "|") || lp_span_is(token, ":");
+}
+
+// "UTC", "CEST", "PM": behind a time of day.
+static bool is_zone(struct lp_span token)
+{
+    for (size_t i = 0; i < token.bytes; i++)
+        if (token.at[i] < 'A' || token.at[i] > 'Z')
+            return false;
+    return token.bytes >= 2 && token.bytes <= 5;
+}
+
+// As a container's engine puts it before what a program writes, with an F behind it.
+static bool is_stream(struct lp_span token)
+{
+    return lp_span_is(token, "stdout") || lp_span_is(token, "stderr");
+}
+
+// What was met before the level.
+struct before {
+    bool has_number, is_behind_time, has_name;
+};
+
+// Up to a blank or the "]" of brackets around a time and more.
+static struct lp_span before_token(struct lp_span *rest)
+{
+    lp_span_skip_blanks(rest);
+    size_t bytes = 0;
+    while (bytes < rest->bytes && rest->at[bytes] != ' ' && rest->at[bytes] != '\t' &&
+           rest->at[bytes] != ']')
+        bytes++;
+    struct lp_span token = {rest->at, bytes};
+    lp_span_skip(rest, bytes + (bytes < rest->bytes && rest->at[bytes] == ']'));
+    return token;
+}
+
+// A level without any time before it is one if it looks like one: "INFO", "info:".
+static bool is_plain_level(struct lp_span token)
+{
+    bool is_marked = token.bytes > 1 && strchr(":,", token.at[token.bytes - 1]);
+    bool is_capital = token.bytes > 2;
+    for (size_t i = 0; i < token.bytes && is_capital; i++)
+        is_capital = token.at[i] < 'a' || token.at[i] > 'z';
+    return lp_log_is_level(token) && (is_marked || is_capital);
+}
+
+// "name.ERROR:": a name and a level. "INFO:name:text", "INFO/process": a level and more.
+static bool joined_take(struct lp_span token, struct lp_span *rest, struct lp_log_head *head)
+{
+    for (size_t i = 1; i + 1 < token.bytes; i++) {
+        struct lp_span left = {token.at, i}, right = {token.at + i + 1, token.bytes - i - 1};
+        char c = token.at[i];
+        if (c == '.' && right.at[right.bytes - 1] == ':' && lp_log_is_level(right)) {
+            head->tag = left;
+            return true;
+        }
+        if (c == '/' && i >= 3 && lp_log_is_level(left))
+            return true;
+        if (c != ':' || !is_plain_level((struct lp_span){token.at, i + 1}))
+            continue;
+        const char *end = memchr(right.at, ':', right.bytes);
+        head->tag = (struct lp_span){right.at, end ? (size_t)(end - right.at) : 0};
+        size_t taken = end ? head->tag.bytes + 1 : 0;
+        rest->bytes += (size_t)(rest->at - right.at) - taken;
+        rest->at = right.at + taken;
+        return true;
+    }
+    return false;
+}
+
+// "I0121 12:00:00.123456": the level and the day in one.
+static bool is_level_with_day(struct lp_span token, struct lp_span rest)
+{
+    return token.bytes == 5 && strchr("DIWEF", *token.at) && *token.at &&
+           is_number((struct lp_span){token.at + 1, 4}) &&
+           lp_log_time_of_day(lp_span_token(&rest)) >= 0;
+}
+
+enum step { GOES_ON, LEVEL_IS_HERE, HAS_NO_LEVEL };
+
+static enum step word_step(struct lp_span *rest, struct before *before, struct lp_log_head *head)
+{
+    bool is_first = !before->has_number && !before->has_name;
+    struct lp_span token = before_token(rest);
+    if (token.bytes == 0)
+        return rest->bytes ? GOES_ON : HAS_NO_LEVEL;
+    bool is_behind_time = before->is_behind_time;
+    before->is_behind_time = false;
+    if (is_first ? is_plain_level(token) || is_level_with_day(token, *rest)
+                 : lp_log_is_level(token))
+        return LEVEL_IS_HERE;
+    if (is_separator(token) || (is_behind_time && is_zone(token)) || is_stream(token))
+        return GOES_ON;
+    if (is_numeric(token) || (is_first && lp_span_has_digit(token))) { // it may be a file's name
+        time_take(token, head);
         if (is_number(token))
             head->key = token;
-        else if (!lp_span_is(token, "-") && !lp_span_is(token, "---"))
+        before->is_behind_time = before->has_number = true;
+        return GOES_ON;
+    }
+    if (joined_take(token, rest, head))
+        return LEVEL_IS_HERE;
+    if (!before->has_number || before->has_name || !lp_log_is_name(token))
+        return HAS_NO_LEVEL;
+    before->has_name = true;
+    head->tag = token;
+    return GOES_ON;
+}
+
+static enum step bracket_step(struct lp_span *rest, struct before *before, struct lp_log_head *head)
+{
+    struct lp_span after = *rest, content;
+    if (!brackets_take(&after, &content) || content.bytes == 0)
+        return HAS_NO_LEVEL;
+    bool is_opened =
+        *content.at >= '0' && *content.at <= '9' && memchr(content.at, ' ', content.bytes);
+    if (is_opened) { // a time and more
+        lp_span_skip(rest, 1);
+        return word_step(rest, before, head);
+    }
+    *rest = after;
+    if (is_level(content, true))
+        return LEVEL_IS_HERE;
+    if (is_numeric(content)) {
+        time_take(content, head);
+        before->has_number = true;
+    }
+    head->key = content;
+    return GOES_ON;
+}
+
+// What stands before the level, and the level. False: it is not so.
+static bool level_find(struct lp_span *rest, struct lp_log_head *head)
+{
+    struct before before = {0};
+    enum step step = GOES_ON;
+    for (int fields = 0; fields < FIELDS_BEFORE && step == GOES_ON; fields++) {
+        lp_span_skip_blanks(rest);
+        bool is_bracket = rest->bytes && *rest->at == '[';
+        step = is_bracket ? bracket_step(rest, &before, head) : word_step(rest, &before, head);
+    }
+    return step == LEVEL_IS_HERE;
+}
+
+// Behind the level: "7 --- ", "12:00:00.123456  1 ", "[2021-01-01T12:00:00 #77]  INFO -- ".
+static void between_skip(struct lp_span *rest, struct lp_log_head *head)
+{
+    struct lp_span after = *rest, token, content;
+    for (;;) {
+        bool is_bracketed = brackets_take(&after, &content);
+        token = is_bracketed ? content : lp_span_token(&after);
+        bool is_time = token.bytes && lp_log_time_of_day(token) >= 0;
+        if (is_bracketed && token.bytes && *token.at >= '0' && *token.at <= '9') {
+            struct lp_span time = lp_span_token(&token);
+            if (!is_numeric(time) || is_number(time))
+                return;
+            time_take(time, head);
+        } else if (is_bracketed || token.bytes == 0) {
             return;
+        } else if (is_number(token)) {
+            head->key = token;
+        } else if (is_time) {
+            time_take(token, head);
+        } else if (!is_separator(token) && !(token.bytes > 2 && is_plain_level(token))) {
+            return;
+        }
         *rest = after;
     }
 }
 
+// "QuorumPeer[myid=1]/0:0:2181:FastLeaderElection@774": the class; "Log id=2": its first word.
+static struct lp_span component_of(struct lp_span content)
+{
+    const char *place = memchr(content.at, '@', content.bytes);
+    if (!place)
+        return lp_span_token(&content);
+    size_t end = (size_t)(place - content.at), start = end;
+    while (start > 0 && content.at[start - 1] != ':' && content.at[start - 1] != '[')
+        start--;
+    return (struct lp_span){content.at + start, end - start};
+}
+
 // "[main] org.example.Master: text", behind the level: a thread before a dotted name. False: it is
 // not so.
-static bool thread_take(const struct lp_span *rest, struct lp_log_head *head)
+static bool thread_take(struct lp_span *rest, struct lp_log_head *head)
 {
     struct lp_span after = *rest, thread;
     if (!brackets_take(&after, &thread))
         return false;
-    struct lp_span name = lp_span_token(&after), behind = after, end = lp_span_token(&behind);
-    bool has_colon = name.bytes > 1 && name.at[name.bytes - 1] == ':';
-    if (!has_colon && (lp_span_is(end, ":") || lp_span_is(end, "-")))
+    struct lp_span name = lp_span_token(&after), behind = after;
+    if (name.bytes > 1 && name.at[name.bytes - 1] == ':')
+        name.bytes--;
+    else if (is_separator(lp_span_token(&behind)))
         after = behind;
-    else if (!has_colon)
-        return false;
-    if (!name.bytes || !memchr(name.at, '.', name.bytes))
+    if (!lp_log_is_name(name) || !memchr(name.at, '.', name.bytes - 1))
         return false;
     head->key = thread;
-    head->tag = (struct lp_span){name.at, name.bytes - has_colon};
-    lp_span_skip_blanks(&after);
-    head->text = after;
+    head->tag = name;
+    *rest = after;
     return true;
 }
 
-// What stands before the level: dates, times, numbers, a thread in brackets. False: it is not so.
-static bool level_find(struct lp_span *rest, struct lp_log_head *head)
+// A dotted name, or a path of one: "nova.api", "shop::db", "http/server.go".
+static bool is_dotted(struct lp_span name)
 {
-    for (int tokens = 0; tokens < TOKENS_BEFORE; tokens++) {
-        struct lp_span before = *rest, token = lp_span_token(rest), thread;
-        if (token.bytes == 0)
-            return false;
-        if (lp_log_is_level(token))
+    for (size_t i = 1; i + 1 < name.bytes; i++)
+        if (strchr(".:/$", name.at[i]))
             return true;
-        bool may_be_file = tokens == 0; // "nova-api.log.1.2017-05-16_13:53:08" before the date
-        if (is_numeric(token) || lp_span_is(token, "-") || may_be_file) {
-            time_take(token, head);
-            if (is_number(token))
-                head->key = token;
-        } else if (brackets_take(&before, &thread)) {
-            head->key = thread;
-            *rest = before;
-        } else {
-            return false;
-        }
-    }
     return false;
+}
+
+// A word that is marked as a component's name. False: it is text.
+static bool name_take(struct lp_span *rest, struct lp_log_head *head)
+{
+    struct lp_span after = *rest, name = lp_span_token(&after), behind = after;
+    // "name   text", "name\ttext", "name [context] text"
+    bool is_far =
+        after.bytes > 1 && (*after.at == '\t' || after.at[1] == ' ' || after.at[1] == '[');
+    bool is_marked = name.bytes > 1 && name.at[name.bytes - 1] == ':';
+    name.bytes -= is_marked;
+    const char *open = name.bytes ? memchr(name.at, '[', name.bytes) : NULL;
+    struct lp_span key = {0};
+    if (open && name.at[name.bytes - 1] == ']') { // "name[7]"
+        key = (struct lp_span){open + 1, (size_t)(name.at + name.bytes - open) - 2};
+        name.bytes = (size_t)(open - name.at);
+    } else if (name.bytes > 1 && name.at[name.bytes - 1] == ']') { // "server.go:40]"
+        is_marked = true;
+        name.bytes--;
+    }
+    name = lp_log_place_cut(name);
+    if (!lp_log_is_name(name))
+        return false;
+    if (!is_marked && is_separator(lp_span_token(&behind)))
+        after = behind;
+    else if (!is_marked && !is_far && !is_dotted(name))
+        return false;
+    head->tag = name;
+    head->key = key.bytes ? key : head->key;
+    *rest = after;
+    return true;
+}
+
+// Brackets: the first may be the component's, others are about one request and are the key.
+static void contexts_take(struct lp_span *rest, struct lp_log_head *head)
+{
+    for (struct lp_span content;;) {
+        lp_span_skip_blanks(rest);
+        if (rest->bytes >= 2 && rest->at[0] == '-' && rest->at[1] == ' ')
+            lp_span_skip(rest, 1);
+        else if (!brackets_take(rest, &content))
+            return;
+        else if (!head->tag.bytes && lp_log_is_name(component_of(content)))
+            head->tag = component_of(content);
+        else if (head->key.bytes == 0 || is_number(head->key))
+            head->key = content;
+    }
 }
 
 bool lp_log_split_level(struct lp_span line, struct lp_log_head *ret_head)
 {
     *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     struct lp_span rest = line;
+    bool is_digit = line.bytes && *line.at >= '0' && *line.at <= '9';
     if (line.bytes > 3 && *line.at == '[' && split_bracketed(line, ret_head))
         return true;
-    if (line.bytes && *line.at >= '0' && *line.at <= '9' && split_piped(line, ret_head))
+    if (is_digit ? split_piped(line, ret_head) : split_gathered(line, ret_head))
         return true;
     *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     if (!level_find(&rest, ret_head))
         return false;
-    dashes_take(&rest, ret_head);
-    if (thread_take(&rest, ret_head))
-        return true;
-    struct lp_span token = lp_span_token(&rest);
-    if (token.bytes == 0)
-        return false;
-    ret_head->tag = component_of(token);
+    between_skip(&rest, ret_head);
+    if (!ret_head->tag.bytes && !thread_take(&rest, ret_head) && !name_take(&rest, ret_head))
+        contexts_take(&rest, ret_head); // the first may be the name
     contexts_take(&rest, ret_head);
     ret_head->text = rest;
-    return true;
+    return rest.bytes > 0 || ret_head->tag.bytes > 0;
 }

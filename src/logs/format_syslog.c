@@ -92,14 +92,71 @@ static inline void priority_skip(struct lp_span *rest)
         lp_span_skip(rest, (size_t)(close - rest->at) + 1);
 }
 
+// "Fri 2003-10-11 22:14:15 CEST", "2003-10-11 22:14:15", "1065903255.003000", "[12345.678901]": the
+// other ways of journalctl. Only before a process with its number, as much else begins like that.
+static bool clock_take(struct lp_span *rest, int64_t *ret_at_ms)
+{
+    struct lp_span after = *rest, token = lp_span_token(&after), zone;
+    bool is_bracketed = token.bytes && *token.at == '[';
+    if (is_bracketed && token.bytes == 1) // "[    5.678901]"
+        token = lp_span_token(&after);
+    if (token.bytes == 3 && *token.at >= 'A' && *token.at <= 'Z')
+        token = lp_span_token(&after);
+    if (token.bytes == 10 && token.at[4] == '-') {
+        struct lp_span day = lp_span_token(&after); // the time of day: both, as one stretch
+        day.bytes += (size_t)(day.at - token.at);
+        *ret_at_ms = timestamp_of((struct lp_span){token.at, day.bytes});
+        *rest = after;
+        zone = lp_span_token(&after);
+        if (zone.bytes >= 2 && zone.bytes <= 5 && number_of(zone, 0) < 0 && *zone.at <= 'Z' &&
+            zone.at[zone.bytes - 1] <= 'Z')
+            *rest = after;
+        return *ret_at_ms != INT64_MIN;
+    }
+    bool has_point = false;
+    for (size_t i = is_bracketed && *token.at == '['; i < token.bytes; i++) {
+        has_point |= token.at[i] == '.';
+        if (token.at[i] != '.' && token.at[i] != ']' && (token.at[i] < '0' || token.at[i] > '9'))
+            return false;
+    }
+    *rest = after;
+    return has_point;
+}
+
+// "sshd[19939]:"
+static bool is_process(struct lp_span token)
+{
+    return token.bytes > 4 && token.at[token.bytes - 1] == ':' &&
+           token.at[token.bytes - 2] == ']' && lp_log_is_name((struct lp_span){token.at, 1});
+}
+
 // "2003-10-11T22:14:15.003Z host su[7]: ", as today's daemons write it. A level is no host, and
 // the colon belongs to it: else it is a line of LEVEL.
-static bool is_stamped(struct lp_span rest)
+static bool stamp_take(struct lp_span *rest, int64_t *ret_at_ms)
 {
-    if (timestamp_of(lp_span_token(&rest)) == INT64_MIN || lp_log_is_level(lp_span_token(&rest)))
+    struct lp_span after = *rest, stamp = lp_span_token(&after), behind, host, tag;
+    *ret_at_ms = timestamp_of(stamp);
+    bool is_stamp = *ret_at_ms != INT64_MIN && stamp.at[stamp.bytes - 1] != '|';
+    if (!is_stamp)
+        after = *rest;
+    if (!is_stamp && !clock_take(&after, ret_at_ms))
         return false;
-    struct lp_span tag = lp_span_token(&rest);
-    return tag.bytes > 1 && tag.at[tag.bytes - 1] == ':';
+    behind = after;
+    host = lp_span_token(&behind);
+    tag = lp_span_token(&behind);
+    if (lp_log_is_level(host) ||
+        !(is_process(tag) || (is_stamp && tag.bytes > 1 && tag.at[tag.bytes - 1] == ':')))
+        return false;
+    *rest = after;
+    return true;
+}
+
+// What stands behind the time: mostly the host, but "sshd[7]:" is a tag.
+static void host_skip(struct lp_span *rest)
+{
+    struct lp_span after = *rest, host = lp_span_token(&after);
+    if (host.bytes && host.at[host.bytes - 1] != ':')
+        *rest = after;
 }
 
 bool lp_log_split_syslog(struct lp_span line, struct lp_log_head *ret_head)
@@ -107,18 +164,13 @@ bool lp_log_split_syslog(struct lp_span line, struct lp_log_head *ret_head)
     *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     struct lp_span rest = line;
     priority_skip(&rest);
-    if (rest.bytes && *rest.at == '[') // "[Sun Dec 04 04:47:44 2005] [error] ...": of ACCESS
-        return false;
-    if (!date_take(&rest, &ret_head->at_ms)) {
-        bool is_modern = is_stamped(rest);
-        if (is_modern)
-            ret_head->at_ms = timestamp_of(lp_span_token(&rest));
-        else if (!date_find(&rest, &ret_head->at_ms))
-            return false;
-    }
-    if (lp_span_token(&rest).bytes == 0) // the host
-        return false;
+    if (!date_take(&rest, &ret_head->at_ms) && !stamp_take(&rest, &ret_head->at_ms) &&
+        !((rest.bytes == 0 || *rest.at != '[') && date_find(&rest, &ret_head->at_ms)))
+        return false; // "[Sun Dec 04 04:47:44 2005] [error] ..." is of ACCESS
+    host_skip(&rest);
     lp_span_skip_blanks(&rest);
+    if (rest.bytes == 0)
+        return false;
     static const bool ends_tag[256] = {[' '] = true, ['\t'] = true, [':'] = true, ['['] = true};
     size_t bytes = 0;
     while (bytes < rest.bytes && !ends_tag[(unsigned char)rest.at[bytes]])
@@ -161,8 +213,9 @@ bool lp_log_split_syslog5424(struct lp_span line, struct lp_log_head *ret_head)
     *ret_head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
     struct lp_span rest = line, fields[FIELDS_5424];
     priority_skip(&rest);
-    if (rest.at == line.at || rest.bytes < 2 || *rest.at != '1' || rest.at[1] != ' ')
+    if (rest.bytes < 2 || *rest.at != '1' || rest.at[1] != ' ')
         return false;
+    const char *start = rest.at; // some leave the priority out
     lp_span_skip(&rest, 1);
     for (int i = 0; i < FIELDS_5424; i++) {
         fields[i] = lp_span_token(&rest);
@@ -170,7 +223,7 @@ bool lp_log_split_syslog5424(struct lp_span line, struct lp_log_head *ret_head)
             return false;
     }
     ret_head->at_ms = timestamp_of(fields[0]);
-    if (ret_head->at_ms == INT64_MIN && !lp_span_is(fields[0], "-"))
+    if (ret_head->at_ms == INT64_MIN && (start == line.at || !lp_span_is(fields[0], "-")))
         return false;
     if (!lp_span_is(fields[2], "-"))
         ret_head->tag = fields[2];

@@ -24,7 +24,7 @@ struct lp_log_head {
 // Take the line apart. False: the line is not of this format; its whole is the text then.
 typedef bool lp_log_split(struct lp_span line, struct lp_log_head *ret_head);
 lp_log_split lp_log_split_syslog, lp_log_split_syslog5424, lp_log_split_level, lp_log_split_access,
-    lp_log_split_json;
+    lp_log_split_json, lp_log_split_logfmt;
 // Of AUTO, FREE and JOURNAL: NULL.
 lp_log_split *lp_log_split_of(enum lp_log_format format);
 // Which format fits most of the lines in bytes (whole lines)? FREE when none fits three of five.
@@ -82,6 +82,8 @@ static inline struct lp_span lp_span_token(struct lp_span *rest)
     return token;
 }
 bool lp_span_is(struct lp_span span, const char *text);
+bool lp_span_has_digit(struct lp_span span);
+struct lp_span lp_span_trim(struct lp_span span); // without the blanks at its ends
 // words: all of them `bytes` bytes long, one behind the other.
 static inline bool lp_is_among(const char *words, const char *at, size_t bytes)
 {
@@ -122,6 +124,25 @@ static inline int lp_log_time_of_day(struct lp_span token)
     return ((hour * 60 + minute) * 60 + second) * 1000 + part;
 }
 bool lp_log_is_level(struct lp_span token); // "INFO", "[warn]", "E"
+// May it be the name of a component? Letters first, few digits: no id of a request.
+bool lp_log_is_name(struct lp_span token);
+struct lp_span lp_log_place_cut(struct lp_span name); // "server.go:40": without the line's number
+
+// Lines that are members with names (format_member.c).
+struct lp_log_member {
+    struct lp_span value;
+    unsigned rank; // the lower, the surer it is what it seems; 0: none
+};
+struct lp_log_members { // {0} has none
+    struct lp_log_member message, writer, key;
+};
+void lp_log_member_note(struct lp_log_members *members, struct lp_span name, struct lp_span value);
+// head: of the line; its text stays where there is no message.
+void lp_log_members_tell(const struct lp_log_members *members, struct lp_log_head *head);
+
+enum { LP_LOG_ESCAPE = 27 };
+// Escape sequences of terminals (colours) go. ret_text is cleared before.
+void lp_log_colours_drop(struct lp_span line, struct lp_str *ret_text);
 
 // Templates.
 // What makes up its template, of a text that may be longer: no word that is cut in two.

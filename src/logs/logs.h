@@ -41,6 +41,7 @@ enum lp_log_format {
     LP_LOG_ACCESS,      // Apache and nginx, access and error
     LP_LOG_JSON,        // one object a line
     LP_LOG_FREE,        // anything else: the whole line is the text
+    LP_LOG_LOGFMT,      // "level=info msg="text" component=x" (numbers are in model files)
     LP_LOG_FORMATS
 };
 const char *lp_log_format_word(enum lp_log_format format);

@@ -58,8 +58,9 @@ struct lp_log_states {
     struct lp_str hold; // lines before the format is known, then the line that is cut in two
     size_t held_lines;  // of hold, while the format is not known
     bool is_skipping;   // the rest of a line that was too long
-    struct lp_str padded, mended; // scratch: with LP_LOG_PADDING bytes behind it
-    struct lp_log_entry entry;    // JOURNAL: the one being read
+    bool is_coloured;   // a line had escape sequences: they are looked for from now on
+    struct lp_str padded, mended, plain; // scratch: with LP_LOG_PADDING bytes behind it
+    struct lp_log_entry entry;           // JOURNAL: the one being read
 };
 
 static uint64_t *slots_make(size_t count)
@@ -92,6 +93,7 @@ void lp_log_states_close(struct lp_log_states *states)
     lp_str_release(&states->hold);
     lp_str_release(&states->padded);
     lp_str_release(&states->mended);
+    lp_str_release(&states->plain);
     lp_log_entry_release(&states->entry);
     lp_heap_free(states->rows);
     lp_heap_free(states->tags);
@@ -311,19 +313,32 @@ static uint16_t state_of_raw(struct lp_log_states *states, struct lp_span tag, s
 
 // Most lines differ from one before in digits alone. What a digit is, no rule of cleaning asks, so
 // that both have one state; and a state once given to a text stays.
-static uint16_t state_of_like(struct lp_log_states *states, struct lp_span tag, struct lp_span text)
+static uint64_t *like_find(struct lp_log_states *states, struct lp_span tag, struct lp_span text,
+                           uint64_t *ret_hash)
 {
     uint64_t hash = lp_log_hash_masked(0, text.at, text.bytes, LP_LOG_SALT_KEPT);
-    hash = lp_log_hash_padded(hash, tag.at, tag.bytes, LP_LOG_SALT_KEPT);
-    uint64_t *slot = &states->like[hash % LIKE_SLOTS];
-    if ((*slot ^ hash) > SLOT_STATE || *slot == SLOT_EMPTY)
-        *slot = (hash & ~SLOT_STATE) | state_of_raw(states, tag, text);
-    return (uint16_t)(*slot & SLOT_STATE);
+    *ret_hash = lp_log_hash_padded(hash, tag.at, tag.bytes, LP_LOG_SALT_KEPT);
+    return &states->like[*ret_hash % LIKE_SLOTS];
+}
+
+static bool has_colours(struct lp_span line)
+{
+    return memchr(line.at, LP_LOG_ESCAPE, line.bytes) != NULL;
+}
+
+static void colours_drop(struct lp_log_states *states, struct lp_span *line)
+{
+    lp_log_colours_drop(*line, &states->plain);
+    line->bytes = states->plain.bytes;
+    padding_add(&states->plain);
+    line->at = states->plain.text;
 }
 
 // The line is padded.
 static void line_read(struct lp_log_states *states, struct lp_span line, struct lp_log_lines *lines)
 {
+    if (states->is_coloured && has_colours(line))
+        colours_drop(states, &line);
     struct lp_log_head head = {.text = line, .at_ms = INT64_MIN};
     if (states->split && !states->split(line, &head))
         head = (struct lp_log_head){.text = line, .at_ms = INT64_MIN};
@@ -336,7 +351,16 @@ static void line_read(struct lp_log_states *states, struct lp_span line, struct 
         line_put(states, lines, LP_LOG_NOTHING, NULL);
         return;
     }
-    line_put(states, lines, state_of_like(states, head.tag, head.text), &head);
+    uint64_t hash, *like = like_find(states, head.tag, head.text, &hash);
+    bool is_like = (*like ^ hash) <= SLOT_STATE && *like != SLOT_EMPTY;
+    if (!is_like && !states->is_coloured && has_colours(line)) {
+        states->is_coloured = true; // the first of its kind: now they are looked for
+        line_read(states, line, lines);
+        return;
+    }
+    if (!is_like)
+        *like = (hash & ~SLOT_STATE) | state_of_raw(states, head.tag, head.text);
+    line_put(states, lines, (uint16_t)(*like & SLOT_STATE), &head);
 }
 
 // The blank line behind an entry stands for it; the lines of its fields are nothing.

@@ -79,7 +79,7 @@ static void formats(void **state)
              "Step_LSC", "onStandStepChanged *");
     one_line("2017-12-23 22:15:29.606|WARN|db|a|b 5", LP_LOG_LEVEL, "db", "a|b *");
     one_line("10.0.0.1 - - [17/May/2015:10:05:03 +0000] \"GET /a HTTP/1.1\" 200 12", LP_LOG_ACCESS,
-             "GET", "/a *");
+             "200", "/a");
     one_line("[Sun Dec 04 04:47:44 2005] [error] mod_jk child in error state 6", LP_LOG_ACCESS,
              "error", "mod_jk child in error state *");
     one_line("{\"time\":1,\"logger\":\"db\",\"msg\":\"took 5 ms\",\"x\":{\"msg\":\"no\"}}",
@@ -477,6 +477,9 @@ static void formats_found(void **state)
         {"2016-09-28 04:30:30, Info                  CBS    Loaded v6\n", LP_LOG_LEVEL},
         {"- 1117838570 2005.06.03 R02-M1 2005-06-03-15.42.50 R02 RAS KERNEL INFO x\n", LP_LOG_FREE},
         {"[abc] free text of no format at all\n", LP_LOG_FREE},
+        {"Error in line 5\n", LP_LOG_FREE},
+        {"I think that 5 is odd\n", LP_LOG_FREE},
+        {"x=5\n", LP_LOG_FREE},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct lp_log_states_config config = {0};

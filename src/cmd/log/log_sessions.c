@@ -109,9 +109,10 @@ static int train(struct lp_cmd *cmd, int argc, char **argv)
     {                                                                                             \
         "group-by", 0, "REGEX", "FILE is a log: a session is the lines with the same first (...)" \
     }
-#define FORMAT_OPTION                                                                         \
-    {                                                                                         \
-        "format", 0, "NAME", "auto, syslog, syslog5424, journal, level, access, json or free" \
+#define FORMAT_OPTION                                                              \
+    {                                                                              \
+        "format", 0, "NAME",                                                       \
+            "auto, syslog, syslog5424, journal, level, access, json, logfmt, free" \
     }
 
 static const struct lp_option train_options[] = {
