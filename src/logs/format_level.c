@@ -25,6 +25,9 @@ enum { FIELDS_BEFORE = 8, PIPES_BEFORE = 4, LEVEL_BYTES = 11 };
 // is_marked: by brackets; a colon or a comma behind it and capitals mark it, too.
 static bool is_level(struct lp_span token, bool is_marked)
 {
+    // Most are not: times and numbers.
+    if (token.bytes == 0 || token.bytes > LEVEL_BYTES + 1 || *token.at < 'A')
+        return false;
     // By length. Marked ones: words that mean something else as well.
     static const char *const levels[LEVEL_BYTES + 1] = {"",
                                                         "DEFIVW",
@@ -223,10 +226,13 @@ static bool brackets_take(struct lp_span *rest, struct lp_span *ret_content)
     return true;
 }
 
-static bool is_separator(struct lp_span token)
+// "-", "--", "---", "|", ":"
+static inline bool is_separator(struct lp_span token)
 {
-    return lp_span_is(token, "-") || lp_span_is(token, "--") || lp_span_is(token, "---") ||
-           lp_span_is(token, "|") || lp_span_is(token, ":");
+    bool is_dashes = token.bytes > 0 && token.bytes <= 3;
+    for (size_t i = 0; i < token.bytes && is_dashes; i++)
+        is_dashes = token.at[i] == '-';
+    return is_dashes || (token.bytes == 1 && (*token.at == '|' || *token.at == ':'));
 }
 
 // "UTC", "CEST", "PM": behind a time of day.
@@ -241,7 +247,7 @@ static bool is_zone(struct lp_span token)
 // As a container's engine puts it before what a program writes, with an F behind it.
 static bool is_stream(struct lp_span token)
 {
-    return lp_span_is(token, "stdout") || lp_span_is(token, "stderr");
+    return token.bytes == 6 && lp_is_among("stdoutstderr", token.at, 6);
 }
 
 // What was met before the level.
@@ -265,11 +271,13 @@ static struct lp_span before_token(struct lp_span *rest)
 // A level without any time before it is one if it looks like one: "INFO", "info:".
 static bool is_plain_level(struct lp_span token)
 {
+    if (!lp_log_is_level(token))
+        return false;
     bool is_marked = token.bytes > 1 && strchr(":,", token.at[token.bytes - 1]);
     bool is_capital = token.bytes > 2;
     for (size_t i = 0; i < token.bytes && is_capital; i++)
         is_capital = token.at[i] < 'a' || token.at[i] > 'z';
-    return lp_log_is_level(token) && (is_marked || is_capital);
+    return is_marked || is_capital;
 }
 
 // "name.ERROR:": a name and a level. "INFO:name:text", "INFO/process": a level and more.
@@ -319,7 +327,7 @@ static enum step word_step(struct lp_span *rest, struct before *before, struct l
         return LEVEL_IS_HERE;
     if (is_separator(token) || (is_behind_time && is_zone(token)) || is_stream(token))
         return GOES_ON;
-    if (is_numeric(token) || (is_first && lp_span_has_digit(token))) { // it may be a file's name
+    if (is_first ? lp_span_has_digit(token) : is_numeric(token)) { // it may be a file's name
         time_take(token, head);
         if (is_number(token))
             head->key = token;
