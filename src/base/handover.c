@@ -25,9 +25,10 @@ LP_MUST_CHECK static int path_resolve(const char *path, char ret_path[PATH_MAX],
     if (is_there && S_ISDIR(status.st_mode))
         return lp_err_set(err, LP_EINPUT, "%s is a folder", path);
     if (!is_there || !realpath(path, ret_path)) {
-        if (strlen(path) >= PATH_MAX)
+        size_t bytes = strlen(path);
+        if (bytes >= PATH_MAX)
             return lp_err_set(err, LP_EINPUT, "path too long: %s", path);
-        strcpy(ret_path, path);
+        memcpy(ret_path, path, bytes + 1);
     }
     *ret_is_plain = !is_there || S_ISREG(status.st_mode);
     return 0;

@@ -36,5 +36,5 @@ like "$report" 'theirs about 46 % .*, ours not measured' "the figures of S1 stan
 like "$report" 'theirs about 22 s .*, ours [0-9.]+ m?s .*b-restart-in-place' "22 s"
 like "$report" 'theirs 5 min 30 s .*, ours [0-9.]+ m?s .*d-new-node-restored' "330 s"
 is "$(grep -c 'what differs: ' <<<"$report")" 3 "each with what differs"
-is "$(grep -o 'class="reference" d=' "$work/page.html" | wc -l)" 6 "the reference run is drawn behind each of the others, twice"
+is "$(grep -o 'class="reference" d=' "$work/page.html" | wc -l)" 12 "the reference run is drawn behind each of the others, twice, also side by side"
 finish

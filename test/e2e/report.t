@@ -16,7 +16,7 @@ def run(number):
                "endings": {"not-sent": 0}, "availability_ppm": 1000000 - failed * 1000,
                "availability_seconds_ppm": 900000, "longest_gap_us": 1000000,
                "writes": {"acknowledged_then_lost": 0}, "before": spread, "during": spread,
-               "after": spread, "to_detect_us": 5000, "to_repair_us": 20000, "to_full_us": None,
+               "after": spread, "to_detect_us": 5000, "to_repair_us": 20000 if fault else None, "to_full_us": None,
                "series": series}
     outcome["end_us"] = 10000000
     outcome["steps"] = {"step_us": 500000, "rows": [{**series[i // 2], "offered": 50, "good":
@@ -62,6 +62,15 @@ echo '{"format": "other"}' >"$work/c.json"
 "$LIMPET" experiment report "$work/c.json" >"$work/out" 2>&1
 is $? 1 "what is no result is refused"
 
+like "$page" '<th scope="row">requests failed</th><td class="n"><span class="value">20</span> <span class="dim">\(10 to 30\)</span></td><td class="n"><span class="value">0</span><br><span class="sure">−20</span> <span class="dim">\(−30 to −10\)</span></td>' \
+    "side by side: medians, the difference and its interval"
+like "$page" '<th scope="row">time to repair, by the controller, ms</th><td class="n"><span class="value">20.00</span></td><td class="n"><span class="dim">–</span></td>' \
+    "what did not happen is not a number"
+is "$(grep -c 'viewBox="0 0 540 ' <<<"$page")" 4 "their plots are of one size"
+is "$(grep -o 'class="reference" d=' <<<"$page" | wc -l)" 12 "the run without a fault is drawn behind all others, side by side, too"
+is "$("$LIMPET" experiment report "$work/b.json" "$work/b.json" -o json | jq -r '.groups[].name' | sort -u)" \
+    "without a fault (x)" "two results of one name are told apart by their ids"
+
 browser=$(command -v chromium)
 if [ -z "$browser" ]; then
     echo "ok $((++tests)) - the page in a browser # SKIP chromium is not installed"
@@ -72,7 +81,7 @@ else
     like "$page" '<tr class="deed">.*Limpet starts it, because &lt;script&gt;' "what Limpet did, and why"
     dom=$(timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" \
         --dump-dom "file://$work/page.html" 2>/dev/null)
-    is "$(grep -o '<svg ' <<<"$dom" | wc -l)" 18 "Chromium: throughput, latency and time line of six runs"
+    is "$(grep -o '<svg ' <<<"$dom" | wc -l)" 22 "Chromium: throughput, latency and time line of six runs, and two plots of each result side by side"
     like "$dom" 'class="reference"' "Chromium: the reference run is overlaid"
     is "$(grep -c '<script' <<<"$dom")" 0 "Chromium: no script came to be"
     timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$work/chromium" \

@@ -123,6 +123,30 @@ static void group_count(const json_t *results, json_t *group, int64_t *values, i
     json_object_set_new(group, "figures", figures);
 }
 
+// Two results of one experiment have one name: their ids tell them apart.
+static void names_part(const json_t *results, json_t *groups)
+{
+    size_t i, k;
+    json_t *group, *other;
+    json_array_foreach (groups, i, group) {
+        const char *name = lp_json_text(group, "name");
+        const json_t *result = json_array_get(results, (size_t)lp_json_number(group, "result"));
+        bool is_double = false;
+        json_array_foreach (groups, k, other) {
+            is_double = is_double || (k != i && strcmp(name, lp_json_text(other, "name")) == 0);
+        }
+        if (is_double)
+            json_object_set_new(group, "label",
+                                json_sprintf("%s (%s)", name, lp_json_text(result, "id")));
+    }
+    json_array_foreach (groups, i, group) {
+        json_t *label = json_object_get(group, "label");
+        if (label)
+            json_object_set(group, "name", label);
+        json_object_del(group, "label");
+    }
+}
+
 static json_t *groups_make(const json_t *results)
 {
     json_t *groups = json_array();
@@ -145,6 +169,8 @@ static json_t *groups_make(const json_t *results)
             json_array_append_new(groups, group);
         }
     }
+    if (json_array_size(results) > 1)
+        names_part(results, groups);
     return groups;
 }
 

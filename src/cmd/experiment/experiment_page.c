@@ -17,14 +17,15 @@ static const char head[] =
     "style-src 'unsafe-inline'\">\n"
     "<meta name=\"viewport\" content=\"width=device-width\">\n<style>\n"
     ":root{color-scheme:light dark;--ink:#1b1f24;--dim:#5b6570;--paper:#fff;--line:#d5dae0;"
-    "--good:#1a6fb5;--failed:#c62828;--offered:#8a94a0;--p99:#b26a00;--ref:#7b4fb0;--fine:#2e7d4f}"
+    "--good:#0b66ad;--failed:#c2410c;--offered:#8a94a0;--p99:#a16207;--ref:#7b4fb0;--fine:#00755a}"
     "\n"
     "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--dim:#9aa5b1;--paper:#14181d;"
-    "--line:#343c46;--good:#6cb6f5;--failed:#ff7b72;--offered:#7d8894;--p99:#f0b060;"
-    "--ref:#c49bf2;--fine:#6fcf97}}\n"
+    "--line:#343c46;--good:#6cb6f5;--failed:#ff8a5c;--offered:#7d8894;--p99:#e8c468;"
+    "--ref:#c49bf2;--fine:#45c9a5}}\n"
     "body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);"
-    "max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}\n"
-    "h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2.2rem;"
+    "max-width:70rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}\n"
+    "h1{font-size:1.6rem;line-height:1.25}h3{font-size:1rem;margin:1.4rem 0 "
+    "0}h2{font-size:1.25rem;margin-top:2.2rem;"
     "border-bottom:1px solid var(--line)}\n"
     "table{border-collapse:collapse;width:100%;margin:.8rem 0;font-size:.9rem}"
     "caption{text-align:left;font-weight:600}\n"
@@ -38,6 +39,18 @@ static const char head[] =
     ".skipped,.dim{color:var(--dim)}\n"
     "figure{margin:1.2rem 0;overflow-x:auto}figcaption{font-weight:600}"
     "svg{width:100%;min-width:38rem;height:auto;display:block}\n"
+    ".beside th[scope=col]{white-space:normal;min-width:11rem;vertical-align:bottom}"
+    ".beside tr>:first-child{position:sticky;left:0;background:var(--paper);min-width:9rem;"
+    "white-space:normal}.beside td{line-height:1.35}.beside td .dim{font-size:.85em}"
+    ".value{font-weight:600}.sure{font-weight:700;color:var(--good)}"
+    ".note{font-size:.85rem;color:var(--dim)}\n"
+    ".plots{display:grid;gap:0 1rem;grid-template-columns:repeat(var(--plots),minmax(0,1fr))}"
+    ".plots svg{min-width:0}.plots figure{margin:.6rem 0 0}.plots figcaption{font-weight:400;"
+    "font-size:.9rem}\n"
+    "@media(max-width:60rem){.plots{grid-template-columns:repeat(auto-fit,minmax(19rem,1fr))}}"
+    "@media(max-width:40rem){.plots svg text{font-size:var(--text)}"
+    ".beside td span{display:block}.beside td br{display:none}"
+    ".beside th[scope=col]{min-width:7rem}.beside tr>:first-child{min-width:6.5rem}}\n"
     "summary{cursor:pointer}summary h2{display:inline}details{margin-top:2.2rem}\n"
     "svg text{font-size:11px;fill:var(--dim)}svg path{fill:none;stroke-width:1.6}"
     ".grid{stroke:var(--line)}.good{stroke:var(--good)}.failed{stroke:var(--failed)}"
@@ -47,7 +60,8 @@ static const char head[] =
     ".mark.repaired_us{stroke:var(--fine)}svg text.fault_us{fill:var(--failed)}"
     "svg text.repaired_us{fill:var(--fine)}.hover{fill:transparent}"
     ".hover:hover{fill:var(--dim);fill-opacity:.15}\n"
-    ".bar.fine{fill:var(--fine)}.bar.bad,.bar.fault{fill:var(--failed)}.bar.plain{fill:var(--good)}"
+    ".bar.bad{stroke:var(--ink);stroke-width:1.5}.bar.fine{fill:var(--fine)}.bar.bad,.bar.fault{"
+    "fill:var(--failed)}.bar.plain{fill:var(--good)}"
     ".bar.deed{fill:var(--ref)}\n"
     ".legend{font-size:.85rem;color:var(--dim);margin:.2rem 0}.legend i{display:inline-block;"
     "width:1.6rem;height:0;border-top:3px solid;vertical-align:middle;margin-left:.8rem}"
@@ -310,19 +324,28 @@ static void run_add(struct lp_str *out, const struct page *page, const json_t *r
     lp_str_add(out, "</details>\n");
 }
 
-static void value_add(struct lp_str *out, const json_t *run, const char *name)
+static void value_add(struct lp_str *out, const json_t *run, const struct lp_report_figure *figure,
+                      const struct lp_report_scale *scale)
 {
     int64_t value;
     lp_str_add(out, "<td class=\"n\">");
-    for (size_t i = 0; i < lp_report_figure_count; i++) {
-        const struct lp_report_figure *figure = &lp_report_figures[i];
-        if (strcmp(figure->name, name) != 0)
-            continue;
-        json_t *number = lp_report_value(run, figure, &value) ? json_integer(value) : json_null();
-        lp_report_value_print(number, figure->unit, false, out);
-        json_decref(number);
-    }
+    if (lp_report_value(run, figure, &value))
+        lp_report_number_print(scale, value, false, out);
+    else
+        lp_str_add(out, "\xe2\x80\x93");
     lp_str_add(out, "</td>");
+}
+
+static struct lp_report_scale scale_of(const json_t *runs, const struct lp_report_figure *figure)
+{
+    int64_t most = 0, value;
+    size_t i;
+    const json_t *run;
+    json_array_foreach (runs, i, run) {
+        if (lp_report_value(run, figure, &value) && value > most)
+            most = value;
+    }
+    return lp_report_scale_of(figure->unit, most);
 }
 
 // Run by run what the load met.
@@ -332,6 +355,9 @@ static void runs_add(struct lp_str *out, const json_t *result)
                                         "to_first_good_us", "to_full_us", "longest_gap_us"};
     static const char *const words[] = {"Good replies",     "Failed",     "Lost",
                                         "First good reply", "Full again", "Longest gap"};
+    enum { COLUMNS = sizeof(names) / sizeof(*names) };
+    const struct lp_report_figure *figures[COLUMNS];
+    struct lp_report_scale scales[COLUMNS];
     const json_t *run, *runs = json_object_get(result, "runs");
     size_t i;
     if (json_array_size(runs) < 2)
@@ -340,8 +366,12 @@ static void runs_add(struct lp_str *out, const json_t *result)
     lp_html_add(out, lp_json_text(json_object_get(result, "experiment"), "title"));
     lp_str_add(out, ", run by run</caption><tr><th class=\"n\" scope=\"col\">Run</th><th "
                     "scope=\"col\">Variant</th><th scope=\"col\">Status</th>");
-    for (size_t k = 0; k < sizeof(words) / sizeof(*words); k++)
-        lp_str_printf(out, "<th class=\"n\" scope=\"col\">%s</th>", words[k]);
+    for (size_t k = 0; k < COLUMNS; k++) {
+        figures[k] = lp_report_figure_find(names[k]);
+        scales[k] = scale_of(runs, figures[k]);
+        lp_str_printf(out, "<th class=\"n\" scope=\"col\">%s%s%s</th>", words[k],
+                      *scales[k].unit ? ", " : "", scales[k].unit);
+    }
     lp_str_add(out, "</tr>\n");
     json_array_foreach (runs, i, run) {
         const char *status = lp_json_text(run, "status");
@@ -350,8 +380,8 @@ static void runs_add(struct lp_str *out, const json_t *result)
         lp_str_printf(out, "<td class=\"word %s\">", status_class(status));
         lp_html_add(out, status);
         lp_str_add(out, "</td>");
-        for (size_t k = 0; k < sizeof(names) / sizeof(*names); k++)
-            value_add(out, run, names[k]);
+        for (size_t k = 0; k < COLUMNS; k++)
+            value_add(out, run, figures[k], &scales[k]);
         lp_str_add(out, "</tr>\n");
     }
     lp_str_add(out, "</table></div>\n");
@@ -363,7 +393,8 @@ static void references_add(struct lp_str *out, const json_t *references)
     const json_t *one;
     if (!json_array_size(references))
         return;
-    lp_str_add(out, "<table class=\"words\"><caption>Figures of others, and ours</caption><tr>"
+    lp_str_add(out, "<div class=\"wide\"><table class=\"words story\"><caption>Figures of others, "
+                    "and ours</caption><tr>"
                     "<th scope=\"col\">What</th><th scope=\"col\">Theirs</th>"
                     "<th scope=\"col\">Ours</th><th scope=\"col\">What differs</th>"
                     "<th scope=\"col\">Source</th></tr>\n");
@@ -378,7 +409,7 @@ static void references_add(struct lp_str *out, const json_t *references)
         element_add(out, "td", lp_json_text(one, "source"));
         lp_str_add(out, "</tr>\n");
     }
-    lp_str_add(out, "</table>\n");
+    lp_str_add(out, "</table></div>\n");
 }
 
 static void results_add(struct lp_str *out, const json_t *report)
@@ -413,26 +444,38 @@ static void file_add(struct lp_str *out, const json_t *result)
     lp_str_add(out, "</section>\n");
 }
 
-static void figures_add(struct lp_str *out, const json_t *results, const json_t *report)
+static size_t groups_count(const json_t *groups)
 {
     size_t i, count = 0;
-    const json_t *one, *groups = json_object_get(report, "groups");
-    json_array_foreach (groups, i, one) {
-        count += json_object_size(json_object_get(one, "figures"));
+    const json_t *group;
+    json_array_foreach (groups, i, group) {
+        count += json_object_size(json_object_get(group, "figures")) > 0;
     }
+    return count;
+}
+
+// Several groups stand side by side; one by one, with the 95th percentile, they are folded.
+static void figures_add(struct lp_str *out, const json_t *results, const json_t *report,
+                        const json_t *reference)
+{
+    size_t i;
+    const json_t *one, *groups = json_object_get(report, "groups");
+    size_t count = groups_count(groups);
     if (!count)
         return;
-    lp_str_add(out, "<section><h2>Figures</h2>\n");
+    lp_report_beside(results, report, reference, out);
+    lp_str_add(out, count > 1 ? "<details><summary><h2>Figures, one by one</h2></summary>\n"
+                              : "<section><h2>Figures</h2>\n");
     json_array_foreach (groups, i, one) {
         group_add(out, one);
     }
     json_array_foreach (json_object_get(report, "differences"), i, one) {
         difference_add(out, groups, one);
     }
+    lp_str_add(out, count > 1 ? "</details>\n" : "</section>\n");
     json_array_foreach (results, i, one) {
         runs_add(out, one);
     }
-    lp_str_add(out, "</section>\n");
 }
 
 void lp_report_page(const json_t *results, const json_t *report, struct lp_str *out)
@@ -450,7 +493,7 @@ void lp_report_page(const json_t *results, const json_t *report, struct lp_str *
                 lp_json_text(json_object_get(json_array_get(results, 0), "experiment"), "title"));
     lp_str_add(out, "</title></head><body><main>\n");
     results_add(out, report);
-    figures_add(out, results, report);
+    figures_add(out, results, report, page.reference);
     json_array_foreach (results, i, one) {
         json_array_foreach (json_object_get(one, "runs"), k, run) {
             run_add(out, &page, one, run);

@@ -11,15 +11,16 @@
 #include "base/str.h"
 
 enum {
+    WIDTH = 860, // of a plot that stands alone
     LEFT = 70,
+    HEIGHT = 170,
+    NARROW = 400, // narrower ones have fewer words
     RIGHT = 20,
     MARGIN = 10, // above the plot, beside the words of the marks
-    WIDTH = 860,
-    HEIGHT = 170,
     BOTTOM = 30,
     WORDS = 14, // height of a line of words
     BINS_MAX = 400,
-    GRID = 4,
+    BIN_WIDTH = 4, // at least, in a plot that has others beside it
     LOG_UNIT = 1024,
     SECOND_US = 1000000,
 };
@@ -32,8 +33,7 @@ struct course { // of a load: its steps, or its seconds
 
 struct plot {
     struct course course;
-    int64_t span_us; // of the widest course in the plot
-    int top;
+    const struct lp_plot_frame *frame;
     int64_t low, high;
     bool is_log;
 };
@@ -51,20 +51,27 @@ static int64_t log_of(int64_t value)
            (int64_t)(((double)number / (double)(UINT64_C(1) << power) - 1) * LOG_UNIT);
 }
 
+// Where the lowest value stands.
+static int floor_of(const struct plot *plot)
+{
+    return plot->frame->top + plot->frame->height;
+}
+
 static double y_of(const struct plot *plot, int64_t value)
 {
     int64_t low = plot->is_log ? log_of(plot->low) : plot->low;
     int64_t high = plot->is_log ? log_of(plot->high) : plot->high;
     int64_t at = plot->is_log ? log_of(value) : value;
     at = at < low ? low : at > high ? high : at;
-    return plot->top + HEIGHT - (double)(at - low) * HEIGHT / (double)(high > low ? high - low : 1);
+    return floor_of(plot) -
+           (double)(at - low) * plot->frame->height / (double)(high > low ? high - low : 1);
 }
 
 static double x_of(const struct plot *plot, int64_t at_us)
 {
-    double share = (double)at_us / (double)(plot->span_us > 0 ? plot->span_us : 1);
+    double share = (double)at_us / (double)(plot->frame->span_us > 0 ? plot->frame->span_us : 1);
     share = share < 0 ? 0 : share > 1 ? 1 : share;
-    return LEFT + share * (WIDTH - LEFT - RIGHT);
+    return plot->frame->left + share * (plot->frame->width - plot->frame->left - RIGHT);
 }
 
 static int64_t latency_of(const json_t *row, const char *key, int64_t most)
@@ -162,7 +169,8 @@ static void tick_add(const struct plot *plot, int64_t value, struct lp_str *out)
     lp_str_printf(out,
                   "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
                   "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">",
-                  LEFT, WIDTH - RIGHT, y, y, LEFT - 6, y + 4);
+                  plot->frame->left, plot->frame->width - RIGHT, y, y, plot->frame->left - 6,
+                  y + 4);
     if (plot->is_log)
         latency_tick(out, value);
     else
@@ -170,8 +178,7 @@ static void tick_add(const struct plot *plot, int64_t value, struct lp_str *out)
     lp_str_add(out, "</text>\n");
 }
 
-// 1, 2 or 5 times a power of ten, the least that is not below value.
-static int64_t round_up(int64_t value)
+int64_t lp_plot_round_up(int64_t value)
 {
     static const int64_t parts[] = {1, 2, 5, 10};
     for (int64_t power = 1;; power *= 10)
@@ -183,26 +190,26 @@ static int64_t round_up(int64_t value)
 // In the unit in which the numbers stay small.
 static void times_add(const struct plot *plot, struct lp_str *out)
 {
-    bool is_long = plot->span_us >= INT64_C(10800) * SECOND_US;
-    bool is_short = plot->span_us < INT64_C(600) * SECOND_US;
+    bool is_long = plot->frame->span_us >= INT64_C(10800) * SECOND_US;
+    bool is_short = plot->frame->span_us < INT64_C(600) * SECOND_US;
     int64_t unit_us = (is_long ? INT64_C(3600) : is_short ? 1 : 60) * SECOND_US;
     // Tenths of a unit, or whole ones from ten on.
-    int64_t step_us = round_up((plot->span_us * 10 / unit_us + 9) / 10) * (unit_us / 10);
-    for (int64_t at = 0; at <= plot->span_us; at += step_us)
+    int64_t parts = plot->frame->width < NARROW ? 4 : 10;
+    int64_t step_us = lp_plot_round_up((plot->frame->span_us * 10 / unit_us + parts - 1) / parts) *
+                      (unit_us / 10);
+    for (int64_t at = 0; at <= plot->frame->span_us; at += step_us)
         lp_str_printf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.*f %s</text>\n",
-                      x_of(plot, at), plot->top + HEIGHT + 18, step_us % unit_us ? 1 : 0,
+                      x_of(plot, at), floor_of(plot) + 18, step_us % unit_us ? 1 : 0,
                       (double)at / (double)unit_us,
                       is_long    ? "h"
                       : is_short ? "s"
                                  : "min");
 }
 
-static int64_t count_step(int64_t high)
+// The step of an axis of counts up to most, in about five parts.
+static int64_t count_step(int64_t most)
 {
-    int64_t first = high; // its first digit
-    while (first % 10 == 0)
-        first /= 10;
-    return high < 5 ? 1 : high / (first == 2 ? 4 : 5);
+    return lp_plot_round_up((most + 4) / 5);
 }
 
 static void axes_add(const struct plot *plot, struct lp_str *out)
@@ -247,14 +254,13 @@ static void marks_add(const struct plot *plot, const json_t *marks, struct lp_st
         if (at_us < 0)
             continue;
         double x = x_of(plot, at_us);
-        bool is_right = x > LEFT + (WIDTH - LEFT) * 0.7;
+        bool is_right = x > plot->frame->width * 0.7;
         lp_str_printf(
             out,
             "<line class=\"mark %s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
             "<text class=\"%s\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s %.3f s</text>\n",
-            mark_parts[i].key, x, x, y, plot->top + HEIGHT, mark_parts[i].key,
-            is_right ? x - 4 : x + 4, y + 8, is_right ? "end" : "start", mark_parts[i].words,
-            (double)at_us / SECOND_US);
+            mark_parts[i].key, x, x, y, floor_of(plot), mark_parts[i].key, is_right ? x - 4 : x + 4,
+            y + 8, is_right ? "end" : "start", mark_parts[i].words, (double)at_us / SECOND_US);
         y += WORDS;
     }
 }
@@ -269,7 +275,7 @@ static void hover_add(const struct plot *plot, struct lp_str *out)
         lp_str_printf(out,
                       "<rect class=\"hover\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\">"
                       "<title>%.2f s to %.2f s: %lld offered, %lld good, %lld failed",
-                      x, plot->top, x_of(plot, bin.to_us) - x, HEIGHT,
+                      x, plot->frame->top, x_of(plot, bin.to_us) - x, plot->frame->height,
                       (double)bin.from_us / SECOND_US, (double)bin.to_us / SECOND_US,
                       (long long)bin.offered, (long long)bin.good, (long long)bin.failed);
         if (bin.p99_us >= 0)
@@ -279,15 +285,16 @@ static void hover_add(const struct plot *plot, struct lp_str *out)
     }
 }
 
-static void frame_begin(const char *title, const char *words, int height, struct lp_str *out)
+static void frame_begin(const struct plot *plot, const char *caption, const char *words,
+                        struct lp_str *out)
 {
-    lp_str_printf(out,
-                  "<figure><figcaption>%s</figcaption><svg role=\"img\" viewBox=\"0 0 %d %d\" "
-                  "aria-label=\"%s\">\n",
-                  title, WIDTH, height, words);
+    lp_str_add(out, "<figure><figcaption>");
+    lp_html_add(out, caption);
+    lp_str_printf(out, "</figcaption><svg role=\"img\" viewBox=\"0 0 %d %d\" aria-label=\"%s\">\n",
+                  plot->frame->width, floor_of(plot) + BOTTOM, words);
 }
 
-static struct course course_of(const json_t *run)
+static struct course course_of(const json_t *run, const struct lp_plot_frame *frame)
 {
     const json_t *outcome = json_object_get(json_object_get(run, "load"), "outcome");
     const json_t *steps = json_object_get(outcome, "steps");
@@ -299,7 +306,8 @@ static struct course course_of(const json_t *run)
         .end_us =
             lp_json_number(outcome, "end_us") > 0 ? lp_json_number(outcome, "end_us") : INT64_MAX,
     };
-    course.bin = (json_array_size(course.rows) + BINS_MAX - 1) / BINS_MAX;
+    size_t bins = frame->width < WIDTH ? (size_t)frame->width / BIN_WIDTH : BINS_MAX;
+    course.bin = (json_array_size(course.rows) + bins - 1) / bins;
     course.bin = course.bin ? course.bin : 1;
     return course;
 }
@@ -310,210 +318,100 @@ static int64_t span_of(const struct course *course)
     return count ? bin_of(course, (count - 1) / course->bin * course->bin).to_us : 0;
 }
 
-static void legend_add(bool has_reference, bool is_log, struct lp_str *out)
+void lp_plot_legend(bool has_reference, bool is_latency, struct lp_str *out)
 {
-    lp_str_add(out, "</svg><p class=\"legend\">");
-    lp_str_add(out, is_log ? "<i class=\"good\"></i> p50 <i class=\"p99\"></i> p99"
-                           : "<i class=\"good\"></i> good replies <i class=\"failed\"></i> failed "
-                             "<i class=\"offered\"></i> offered");
+    lp_str_add(out, "<p class=\"legend\">");
+    lp_str_add(out, is_latency
+                        ? "<i class=\"good\"></i> p50 <i class=\"p99\"></i> p99"
+                        : "<i class=\"good\"></i> good replies <i class=\"failed\"></i> failed "
+                          "<i class=\"offered\"></i> offered");
     if (has_reference)
-        lp_str_add(out, is_log ? " <i class=\"reference\"></i> p50 of the reference run"
-                               : " <i class=\"reference\"></i> the reference run, without fault");
-    lp_str_add(out, "</p></figure>\n");
+        lp_str_add(out, is_latency ? " <i class=\"reference\"></i> p50 of the reference run"
+                                   : " <i class=\"reference\"></i> the reference run, without "
+                                     "fault");
+    lp_str_add(out, "</p>\n");
 }
 
-static void throughput_add(struct plot *plot, const struct course *behind, const json_t *marks,
-                           struct lp_str *out)
+static int64_t larger(int64_t a, int64_t b)
 {
-    int64_t most = most_of(&plot->course, OFFERED), good = most_of(&plot->course, GOOD);
-    int64_t of_reference = most_of(behind, GOOD);
-    most = good > most ? good : most;
-    most = of_reference > most ? of_reference : most;
-    plot->high = round_up(most > 0 ? most : 1);
-    frame_begin("Throughput, replies a second",
-                "Good and failed replies over the time of the load, beside what was offered",
-                plot->top + HEIGHT + BOTTOM, out);
-    axes_add(plot, out);
-    if (behind->rows)
-        line_add(plot, behind, GOOD, "reference", out);
-    line_add(plot, &plot->course, OFFERED, "offered", out);
-    line_add(plot, &plot->course, FAILED, "failed", out);
-    line_add(plot, &plot->course, GOOD, "good", out);
-    marks_add(plot, marks, out);
-    hover_add(plot, out);
-    legend_add(behind->rows != NULL, false, out);
+    return a > b ? a : b;
 }
 
-static void latency_add(struct plot *plot, const struct course *behind, const json_t *marks,
+bool lp_plot_frame_widen(const json_t *run, struct lp_plot_frame *frame)
+{
+    const struct course course = course_of(run, frame);
+    int top = marks_height(json_object_get(json_object_get(run, "load"), "marks"));
+    if (!json_array_size(course.rows))
+        return false;
+    frame->span_us = larger(frame->span_us, span_of(&course));
+    frame->replies_most = larger(frame->replies_most, most_of(&course, OFFERED));
+    frame->replies_most = larger(frame->replies_most, most_of(&course, GOOD));
+    frame->latency_most_us = larger(frame->latency_most_us, most_of(&course, P99));
+    frame->top = top > frame->top ? top : frame->top;
+    return true;
+}
+
+static struct plot plot_of(const struct lp_plot_what *what, const struct lp_plot_frame *frame)
+{
+    return (struct plot){.course = course_of(what->run, frame), .frame = frame};
+}
+
+static void end_add(const struct plot *plot, const struct lp_plot_what *what, struct lp_str *out)
+{
+    marks_add(plot, json_object_get(json_object_get(what->run, "load"), "marks"), out);
+    hover_add(plot, out);
+    lp_str_add(out, "</svg></figure>\n");
+}
+
+void lp_plot_throughput(const struct lp_plot_what *what, const struct lp_plot_frame *frame,
                         struct lp_str *out)
 {
-    plot->is_log = true, plot->low = 100, plot->high = 10000;
-    while (plot->high < most_of(&plot->course, P99) && plot->high < INT64_MAX / 1000)
-        plot->high *= 10;
-    frame_begin("Latency of good replies, from the scheduled time",
-                "The median and the 99th percentile of the latency over the time of the load",
-                plot->top + HEIGHT + BOTTOM, out);
-    axes_add(plot, out);
-    if (behind->rows)
-        line_add(plot, behind, P50, "reference", out);
-    line_add(plot, &plot->course, P99, "p99", out);
-    line_add(plot, &plot->course, P50, "good", out);
-    marks_add(plot, marks, out);
-    hover_add(plot, out);
-    legend_add(behind->rows != NULL, true, out);
+    struct plot plot = plot_of(what, frame);
+    const struct course behind = course_of(what->reference, frame);
+    int64_t most = larger(frame->replies_most, 1), step = count_step(most);
+    plot.high = (most + step - 1) / step * step;
+    frame_begin(&plot, what->caption,
+                "Good and failed replies over the time of the load, beside what was offered", out);
+    axes_add(&plot, out);
+    if (behind.rows)
+        line_add(&plot, &behind, GOOD, "reference", out);
+    line_add(&plot, &plot.course, OFFERED, "offered", out);
+    line_add(&plot, &plot.course, FAILED, "failed", out);
+    line_add(&plot, &plot.course, GOOD, "good", out);
+    end_add(&plot, what, out);
+}
+
+void lp_plot_latency(const struct lp_plot_what *what, const struct lp_plot_frame *frame,
+                     struct lp_str *out)
+{
+    struct plot plot = plot_of(what, frame);
+    const struct course behind = course_of(what->reference, frame);
+    plot.is_log = true, plot.low = 100, plot.high = 10000;
+    while (plot.high < frame->latency_most_us && plot.high < INT64_MAX / 1000)
+        plot.high *= 10;
+    frame_begin(&plot, what->caption,
+                "The median and the 99th percentile of the latency over the time of the load", out);
+    axes_add(&plot, out);
+    if (behind.rows)
+        line_add(&plot, &behind, P50, "reference", out);
+    line_add(&plot, &plot.course, P99, "p99", out);
+    line_add(&plot, &plot.course, P50, "good", out);
+    end_add(&plot, what, out);
 }
 
 void lp_plot_load(const json_t *run, const json_t *reference, struct lp_str *out)
 {
-    const json_t *marks = json_object_get(json_object_get(run, "load"), "marks");
-    struct course behind = reference ? course_of(reference) : (struct course){.bin = 1};
-    struct plot plot = {.course = course_of(run), .top = marks_height(marks)};
-    if (!json_array_size(plot.course.rows))
+    struct lp_plot_frame frame = {.width = WIDTH, .left = LEFT, .height = HEIGHT};
+    struct lp_plot_what what = {run, reference, "Throughput, replies a second"};
+    if (!lp_plot_frame_widen(run, &frame))
         return;
-    plot.span_us = span_of(&plot.course);
-    if (span_of(&behind) > plot.span_us)
-        plot.span_us = span_of(&behind);
-    throughput_add(&plot, &behind, marks, out);
-    latency_add(&plot, &behind, marks, out);
-}
-
-enum { LINE_LEFT = 250, LINE_HEIGHT = 20, LABEL_COLUMNS = 34, ROWS_MAX = 200 };
-enum bar_kind { CHECK, GUARD, FAULT }; // a stage is like a check
-
-struct time_line {
-    int64_t from, to;
-    int row;
-};
-
-// Milliseconds since 1970, within what a time can be; the file may say anything.
-static int64_t time_of(const json_t *item, const char *key)
-{
-    static const int64_t most = INT64_C(1) << 48;
-    int64_t at = lp_json_number(item, key);
-    return at < 0 ? 0 : at > most ? most : at;
-}
-
-static double place_of(const struct time_line *line, int64_t at)
-{
-    double share = (double)(at - line->from) / (double)(line->to - line->from);
-    share = share < 0 ? 0 : share > 1 ? 1 : share;
-    return LINE_LEFT + share * (WIDTH - LINE_LEFT - RIGHT);
-}
-
-// A guard that passed has struck.
-static const char *bar_style(const json_t *item, enum bar_kind kind)
-{
-    const char *status = lp_json_text(item, "status");
-    bool is_passed = strcmp(status, "passed") == 0;
-    if (kind == FAULT)
-        return "fault";
-    if (kind == GUARD)
-        return is_passed ? "bad" : "plain";
-    return strcmp(status, "failed") == 0 ? "bad" : is_passed ? "fine" : "plain";
-}
-
-static void label_add(const struct time_line *line, const char *label, struct lp_str *out)
-{
-    LP_OWNS_STR struct lp_str text = {0};
-    lp_text_fit(&text, label, LABEL_COLUMNS);
-    lp_str_printf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", LINE_LEFT - 8,
-                  line->row * LINE_HEIGHT + 18);
-    lp_html_add(out, lp_str_text(&text));
-    lp_str_add(out, "</text>");
-}
-
-static void bar_add(struct time_line *line, const json_t *item, enum bar_kind kind,
-                    const char *label, struct lp_str *out)
-{
-    const char *from_key = kind == FAULT ? "asked" : "started";
-    const char *to_key = kind == FAULT ? "healed" : "ended";
-    if (!json_is_integer(json_object_get(item, from_key)) || line->row >= ROWS_MAX)
-        return;
-    const char *status = lp_json_text(item, "status");
-    int64_t start = time_of(item, from_key);
-    int64_t end = json_is_integer(json_object_get(item, to_key)) ? time_of(item, to_key)
-                  : strcmp(status, "instant") == 0               ? start
-                                                                 : line->to;
-    double x = place_of(line, start), width = place_of(line, end) - x;
-    label_add(line, label, out);
-    lp_str_printf(out, "<rect class=\"bar %s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"13\">",
-                  bar_style(item, kind), x, line->row * LINE_HEIGHT + 6, width < 2 ? 2 : width);
-    line->row++;
-    lp_str_add(out, "<title>");
-    lp_html_add(out, label);
-    lp_str_printf(out, ": %.3f s to %.3f s, ", (double)(start - line->from) / 1e3,
-                  (double)(end - line->from) / 1e3);
-    lp_html_add(out, kind == GUARD ? lp_report_guard_word(status) : status);
-    lp_str_add(out, "</title></rect>\n");
-}
-
-static void fault_add(struct time_line *line, const json_t *fault, struct lp_str *out)
-{
-    LP_OWNS_STR struct lp_str label = {0};
-    lp_str_printf(&label, "%s: %s", lp_json_text(fault, "target"), lp_json_text(fault, "says"));
-    bar_add(line, fault, FAULT, lp_str_text(&label), out);
-}
-
-// A row of what happened, or of what Limpet did about it.
-static void events_add(struct time_line *line, const json_t *events, bool are_actions,
-                       struct lp_str *out)
-{
-    size_t i, count = 0;
-    const json_t *event;
-    json_array_foreach (events, i, event) {
-        bool is_action = strcmp(lp_json_text(event, "record"), "action") == 0;
-        int64_t at = time_of(event, "at");
-        if (is_action != are_actions || at < line->from || at > line->to)
-            continue;
-        if (count++ == 0)
-            label_add(line, are_actions ? "what Limpet did" : "what happened", out);
-        lp_str_printf(
-            out, "<rect class=\"bar %s\" x=\"%.1f\" y=\"%d\" width=\"2\" height=\"13\"><title>",
-            are_actions ? "deed" : "plain", place_of(line, at), line->row * LINE_HEIGHT + 6);
-        lp_html_add(out, lp_json_text(event, "sentence"));
-        lp_str_add(out, "</title></rect>\n");
-    }
-    line->row += count > 0;
-}
-
-static void rows_add(struct time_line *line, const json_t *run, struct lp_str *out)
-{
-    size_t i, k;
-    const json_t *stage, *item;
-    json_array_foreach (json_object_get(run, "stages"), i, stage) {
-        bar_add(line, stage, CHECK, lp_json_text(stage, "name"), out);
-        json_array_foreach (json_object_get(stage, "checks"), k, item) {
-            bar_add(line, item, CHECK, lp_json_text(item, "name"), out);
-        }
-    }
-    json_array_foreach (json_object_get(run, "guards"), i, item) {
-        bar_add(line, item, GUARD, lp_json_text(item, "name"), out);
-    }
-    json_array_foreach (json_object_get(run, "faults"), i, item) {
-        fault_add(line, item, out);
-    }
-    events_add(line, json_object_get(run, "events"), false, out);
-    events_add(line, json_object_get(run, "events"), true, out);
-}
-
-void lp_plot_time_line(const json_t *run, struct lp_str *out)
-{
-    LP_OWNS_STR struct lp_str rows = {0};
-    struct time_line line = {.from = time_of(run, "started"), .to = time_of(run, "ended")};
-    if (line.to <= line.from)
-        return;
-    rows_add(&line, run, &rows);
-    if (!line.row)
-        return;
-    int height = line.row * LINE_HEIGHT + 30;
-    frame_begin("Stages, checks, faults and events",
-                "When each stage, check and fault began and ended; the table below says the same",
-                height, out);
-    lp_str_add(out, lp_str_text(&rows));
-    for (int i = 0; i <= GRID; i++)
-        lp_str_printf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\">%.2f s</text>\n",
-                      LINE_LEFT + (WIDTH - LINE_LEFT - RIGHT) * i / GRID, height - 6,
-                      i == GRID ? "end" : "middle",
-                      (double)(line.to - line.from) * (double)i / GRID / 1e3);
-    lp_str_add(out, "</svg></figure>\n");
+    int top = frame.top;
+    if (reference)
+        (void)lp_plot_frame_widen(reference, &frame);
+    frame.top = top;
+    lp_plot_throughput(&what, &frame, out);
+    lp_plot_legend(reference != NULL, false, out);
+    what.caption = "Latency of good replies, from the scheduled time";
+    lp_plot_latency(&what, &frame, out);
+    lp_plot_legend(reference != NULL, true, out);
 }

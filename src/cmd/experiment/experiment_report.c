@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/client.h"
@@ -13,6 +14,8 @@
 #include "base/handover.h"
 #include "base/own.h"
 #include "base/str.h"
+
+enum { SECOND_US = 1000000 };
 
 void lp_report_value_print(const json_t *value, enum lp_report_unit unit, bool is_change,
                            struct lp_str *out)
@@ -28,6 +31,34 @@ void lp_report_value_print(const json_t *value, enum lp_report_unit unit, bool i
         lp_str_printf(out, is_change ? "%+.2f ms" : "%.2f ms", number / 1e3);
     else
         lp_str_printf(out, is_change ? "%+.3f s" : "%.3f s", number / 1e6);
+}
+
+struct lp_report_scale lp_report_scale_of(enum lp_report_unit unit, int64_t most)
+{
+    if (unit == LP_REPORT_PPM)
+        return (struct lp_report_scale){1e4, 3, "%"};
+    if (unit == LP_REPORT_COUNT)
+        return (struct lp_report_scale){1, 0, ""};
+    if (most >= SECOND_US)
+        return (struct lp_report_scale){1e6, most >= 100 * (int64_t)SECOND_US ? 1 : 3, "s"};
+    return (struct lp_report_scale){1e3, most >= SECOND_US / 10 ? 1 : 2, "ms"};
+}
+
+void lp_report_number_print(const struct lp_report_scale *scale, int64_t value, bool is_change,
+                            struct lp_str *out)
+{
+    char digits[64];
+    snprintf(digits, sizeof(digits), "%.*f", scale->decimals,
+             (double)llabs(value) / scale->divisor);
+    size_t whole = strcspn(digits, ".");
+    bool is_zero = digits[strspn(digits, "0.")] == '\0';
+    if (!is_zero && (value < 0 || is_change))
+        lp_str_add(out, value < 0 ? "\xe2\x88\x92" : "+");
+    for (size_t i = 0; digits[i]; i++) {
+        if (i > 0 && i < whole && (whole - i) % 3 == 0)
+            lp_str_add_char(out, ',');
+        lp_str_add_char(out, digits[i]);
+    }
 }
 
 void lp_report_ours_print(const json_t *reference, struct lp_str *out)
