@@ -9,9 +9,10 @@
 enum {
     CACHE_BITS = 14,
     GRAM = LP_LOG_WINDOW + 1,
-    BACK = LP_LOG_WINDOW - 1, // lines before i that MISS(i) looks at
-    LATER = 20,               // so many lines ahead memory is fetched
-    KNOWN = 32,               // a power of two, at least LP_LOG_AROUNDS
+    BACK = LP_LOG_WINDOW - 1,         // lines before i that MISS(i) looks at
+    NOT_YET = 1 << LP_LOG_HABITS_MAX, // more than any broken habits
+    LATER = 20,                       // so many lines ahead memory is fetched
+    KNOWN = 32,                       // a power of two, at least LP_LOG_AROUNDS
 };
 
 struct judged {            // four neighbouring states x_i .. x_i+3
@@ -21,6 +22,8 @@ struct judged {            // four neighbouring states x_i .. x_i+3
     int32_t bridge;        // BRIDGE(i)
     int32_t bonus;         // MERGED's, of x_i and x_i+1
     uint8_t ahead, behind; // broken habits of x_i and of x_i+3
+    uint8_t miss_behind;   // those of x_i+1 that `miss` was made with; NOT_YET: none
+    int32_t miss;          // rough MISS(i)
 };
 
 struct known {   // INS of a line less its burst
@@ -231,6 +234,20 @@ static void later_fetch(const struct ranker *ranker, size_t i)
     __builtin_prefetch(lp_log_scores_row(&ranker->scores, x[2]));
 }
 
+// The bits of rough MISS(i), from the cache if x_i+1 breaks the same habits as the last time.
+static int32_t rough_miss_again(const struct ranker *ranker, size_t i, uint8_t behind,
+                                struct judged *judged)
+{
+    if (!(judged->ahead | behind))
+        return 0;
+    if (judged->miss_behind != behind) {
+        struct lp_log_judgement judgement = {.ahead = judged->ahead, .behind = behind};
+        judged->miss = (int32_t)rough_miss(ranker, ranker->states + i, &judgement).bits;
+        judged->miss_behind = behind;
+    }
+    return judged->miss;
+}
+
 static void gram_judge(const struct ranker *ranker, size_t i, struct judged *judged)
 {
     const uint16_t *x = ranker->states + i;
@@ -243,6 +260,7 @@ static void gram_judge(const struct ranker *ranker, size_t i, struct judged *jud
     judged->ahead = (uint8_t)ahead_broken(ranker, i);
     judged->behind = (uint8_t)behind_broken(ranker, i + BACK);
     judged->bonus = (int32_t)bonus_of(ranker, x[0], x[1]);
+    judged->miss_behind = NOT_YET;
 }
 
 // The lines [BACK, count - W): all around them is there.
@@ -263,11 +281,8 @@ static void rank_middle(struct ranker *ranker)
             struct lp_log_judgement judgement = {.here = here,
                                                  .next = judged->next_most,
                                                  .bridge.bits = judged->bridge,
-                                                 .ahead = judged->ahead,
-                                                 .behind = behind[0],
                                                  .bonus = judged->bonus};
-            if (judgement.ahead | judgement.behind)
-                judgement.miss = rough_miss(ranker, x + i, &judgement);
+            judgement.miss.bits = rough_miss_again(ranker, i, behind[0], judged);
             offer(ranker, i, &judgement);
         }
         behind[0] = behind[1];
