@@ -194,6 +194,9 @@ int lp_layer_run(const struct lp_layer_spec *spec, struct lp_err *err)
     umask(0);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_IGN); // helpers are nobody's zombies
+    // A machine that shuts down sends it to everybody at once: what the node then writes is to
+    // reach the disk. We end with the node, whose mounts go.
+    signal(SIGTERM, SIG_IGN);
     if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0)
         return lp_err_set(err, LP_EUNSUPPORTED, "keep capabilities: %s", strerror(errno));
     death_put_off();
