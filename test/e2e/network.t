@@ -51,6 +51,7 @@ web() { # NAME: an HTTP server in the node that answers with its name
     nsenter --net="/run/netns/n-$1" busybox httpd -f -p 80 -h "$work/www-$1" &
     eval "web_$1=$!"
     pids+=($!)
+    within 5 nsenter --net="/run/netns/n-$1" curl -s -m 5 -o "$work/page" http://127.0.0.1/
 }
 stop_all() {
     kill "${pids[@]}" "$drive_pid" 2>/dev/null
