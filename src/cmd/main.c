@@ -1,4 +1,5 @@
 // limpet: one program, a verb first.
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,7 +157,11 @@ int main(int argc, char **argv)
     cmd.has_color = cmd.is_terminal && !(no_color && no_color[0]);
     signal(SIGPIPE, SIG_DFL);
     int status = run(&cmd, argc, argv);
-    if (fflush(stdout) != 0 && status == LP_EXIT_DONE)
-        status = LP_EXIT_FAILED; // the listing did not arrive
+    bool is_lost = fflush(stdout) != 0 || ferror(stdout);
+    if (is_lost && status == LP_EXIT_DONE) {
+        fprintf(stderr, "limpet: what is printed does not arrive where it goes: %s\n",
+                strerror(errno));
+        status = LP_EXIT_FAILED;
+    }
     return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/handover.h"
 #include "base/hash.h"
 #include "base/str.h"
 
@@ -41,7 +42,7 @@ void lp_log_record_seal(struct lp_str *text)
 
 int lp_log_record_save(const struct lp_str *text, const char *path, struct lp_err *err)
 {
-    if (lp_file_write(path, text->text, text->bytes, 0644, err) < 0)
+    if (lp_handover_write(path, text->text, text->bytes, 0644, err) < 0)
         return lp_err_wrap(err, "save the model");
     return LP_OK;
 }

@@ -82,7 +82,9 @@ LP_MUST_CHECK static int event_parse(const struct text_line *line, size_t *at, u
                               start + 1, UINT32_MAX);
     }
     if (*at == start || (*at < line->count && !is_blank(line->bytes[*at])))
-        return lp_err_set(err, LP_EINPUT, "%zu:%zu: expected an event id: a whole number",
+        return lp_err_set(err, LP_EINPUT,
+                          "%zu:%zu: expected an event id: a whole number (lines of a log "
+                          "need --group-by)",
                           line->number, *at + 1);
     *ret_event = (uint32_t)value;
     return 0;

@@ -45,6 +45,22 @@ is "$(printf 'a 1\r\n\r\nb\0\n\n\xff\xfe 2' | lp log templates --format free - |
     "5 lines, 3 templates, format free" "CRLF, NUL, empty lines, no UTF-8, no last newline"
 
 is "$(lp log rank - </dev/null 2>&1; echo $?)" 0 "an empty log has nothing odd in it"
+gzip -k normal.log
+is "$(lp log templates normal.log.gz)" "$(lp log templates normal.log)" "a packed log is read"
+head -c 900 normal.log.gz >cut.gz
+refusal() { lp log "$@" 2>&1 >/dev/null | tr '\n' ' '; echo "${PIPESTATUS[0]}"; } # what it says, and its status
+like "$(refusal rank cut.gz)" 'cut.gz: gzip cannot read it: it is damaged 2$' "a damaged one is refused"
+like "$(refusal rank - < <(cat normal.log.gz))" 'this is packed: gzip -dc.* 2$' "one from a pipe is named"
+printf 'a\0 \0b\0\n\0%.0s' {1..9} >wide.log
+like "$(refusal rank wide.log)" 'wide.log: this is UTF-16: iconv.* 2$' "what UTF-16 is, is said"
+like "$(refusal rank "$LIMPET")" 'this is no text.* 2$' "and what is no text"
+like "$(refusal rank .)" 'this is a folder.* 2$' "or a folder"
+mknod full c 1 7
+lp log train -q -o full normal.log 2>/dev/null; is "$? $(stat -c %F full)" "1 character special file" "a full device stays what it is"
+lp log rank normal.log >full 2>"$work/err"; is $? 1 "what cannot be printed is a failure"
+like "$(cat "$work/err")" 'No space left' "and said"
+like "$(refusal train -o no/folder normal.log)" 'no/folder cannot be written.* 2$' "before anything is read"
+
 is "$(printf '\n\n' | lp log rank - 2>&1; echo $?)" 0 "nor has one of empty lines"
 lp log train -q -o none.model /dev/null 2>/dev/null; is $? 2 "there is nothing to learn from it"
 
@@ -74,7 +90,9 @@ for list in unexpected missing merged s3-message s3-tag; do
 done
 is "$bad" "" "every list, also without a model"
 like "$(lp log rank -m all.model --stream -n 20 odd.log)" 'line 211 `disk failure' "--stream finds it, too"
-like "$(lp log rank odd.log new.log | grep -c '^ *[0-9.]* bits  odd.log: ')" '^10$' "several files: each with its name"
+is "$(lp log rank -m all.model -n 20 odd.log 2>/dev/null | grep -c 'disk failure')" 1 "as text once, not again at the line before"
+like "$(lp log rank -m all.model odd.log 2>&1 >/dev/null)" '^odd.log: [0-9]+ lines, [0-9]+ templates, format syslog$' "the format is stated"
+like "$(lp log rank odd.log new.log | grep -c '^ *[0-9.]* bits  odd.log: ')" '^([5-9]|10)$' "several files: each with its name"
 
 lp log generate -m all.model -n 2000 --seed 7 >walk.log 2>"$work/err"; is "$(wc -l <walk.log)" 2000 "generate"
 like "$(cat "$work/err")" 'similarity .*: 0\.9' "tells how alike it is"

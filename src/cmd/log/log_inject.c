@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cmd/log/log_parts.h"
-#include "base/file.h"
+#include "base/handover.h"
 #include "base/own.h"
 #include "base/rng.h"
 #include "base/str.h"
@@ -77,7 +77,7 @@ LP_MUST_CHECK static int truth_write(struct lp_cmd *cmd, const struct damage *da
     lp_log_lines_release(&damaged);
     for (size_t i = 0; i < count; i++)
         lp_str_printf(&out, "%" PRIu64 "\n", truth[i]);
-    return lp_file_write(path, lp_str_text(&out), out.bytes, 0644, &cmd->err);
+    return lp_handover_write(path, lp_str_text(&out), out.bytes, 0644, &cmd->err);
 }
 
 LP_MUST_CHECK static int inject(struct lp_cmd *cmd, const char *path, struct damage *damage)
@@ -88,6 +88,8 @@ LP_MUST_CHECK static int inject(struct lp_cmd *cmd, const char *path, struct dam
         lp_log_number(cmd, "delete", 0, EDITS_MAX, 0, &delete, &cmd->err) < 0 ||
         lp_log_number(cmd, "seed", 0, INT64_MAX, 1, &seed, &cmd->err) < 0)
         return cmd->err.code;
+    if (insert + delete == 0)
+        return lp_err_set(&cmd->err, LP_EINPUT, "what is to be done? --insert N, --delete N");
     config.insert = (size_t)insert;
     config.delete = (size_t) delete;
     config.seed = (uint64_t)seed;
@@ -98,8 +100,8 @@ LP_MUST_CHECK static int inject(struct lp_cmd *cmd, const char *path, struct dam
     LP_OWNS_STR struct lp_str out = {0};
     starts_find(cmd, damage);
     text_make(damage, config.seed, &out);
-    if (lp_file_write(lp_option_value(cmd, "out"), lp_str_text(&out), out.bytes, 0644, &cmd->err) <
-        0)
+    if (lp_handover_write(lp_option_value(cmd, "out"), lp_str_text(&out), out.bytes, 0644,
+                          &cmd->err) < 0)
         return cmd->err.code;
     const char *truth = lp_option_value(cmd, "truth");
     return truth ? truth_write(cmd, damage, truth) : 0;
@@ -109,7 +111,7 @@ LP_MUST_CHECK static int log_read(struct lp_cmd *cmd, const char *path, struct d
 {
     struct lp_log_states_config config;
     if (lp_log_config_take(cmd, &config, &cmd->err) < 0 ||
-        lp_log_file_whole(path, &damage->bytes, &cmd->err) < 0)
+        lp_log_file_whole(cmd, path, &damage->bytes, &cmd->err) < 0)
         return cmd->err.code;
     struct lp_log_states *states = lp_log_states_open(&config);
     lp_log_states_feed(states, lp_str_text(&damage->bytes), damage->bytes.bytes, &damage->lines);
@@ -123,6 +125,14 @@ LP_MUST_CHECK static int log_read(struct lp_cmd *cmd, const char *path, struct d
     return 0;
 }
 
+// Before the work begins.
+LP_MUST_CHECK static int outs_check(struct lp_cmd *cmd)
+{
+    const char *truth = lp_option_value(cmd, "truth");
+    int code = lp_handover_check_file(lp_option_value(cmd, "out"), &cmd->err);
+    return code == 0 && truth ? lp_handover_check_file(truth, &cmd->err) : code;
+}
+
 static int run(struct lp_cmd *cmd, int argc, char **argv)
 {
     (void)argc;
@@ -130,6 +140,8 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
     int code = 0;
     if (!lp_option_is_given(cmd, "out"))
         code = lp_err_set(&cmd->err, LP_EINPUT, "-o says where the damaged log goes");
+    else
+        code = outs_check(cmd);
     if (code == 0)
         code = log_read(cmd, argv[1], &damage);
     if (code == 0)

@@ -23,7 +23,7 @@ extern const struct lp_verb lp_log_verb_templates, lp_log_verb_train, lp_log_ver
 LP_MUST_CHECK int lp_log_config_take(const struct lp_cmd *cmd,
                                      struct lp_log_states_config *ret_config, struct lp_err *err);
 // Add the lines of a file ("-": standard input) to ret_lines. Without --format, each file's is
-// found out. LP_EIO, LP_ENOTFOUND.
+// found out; packed ones are unpacked. LP_EIO, LP_EINPUT: not there, or no text.
 LP_MUST_CHECK int lp_log_file_states(const struct lp_cmd *cmd, const char *path,
                                      struct lp_log_states *states, struct lp_log_lines *ret_lines,
                                      struct lp_err *err);
@@ -48,4 +48,5 @@ void lp_log_bits_json(struct lp_str *out, int64_t bits);
 void lp_log_verdict_json(struct lp_str *out, const struct lp_log_states *states,
                          const struct lp_log_verdict *verdict);
 // The whole of a file ("-": standard input), for what needs its bytes again.
-LP_MUST_CHECK int lp_log_file_whole(const char *path, struct lp_str *ret_bytes, struct lp_err *err);
+LP_MUST_CHECK int lp_log_file_whole(const struct lp_cmd *cmd, const char *path,
+                                    struct lp_str *ret_bytes, struct lp_err *err);

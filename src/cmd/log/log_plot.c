@@ -6,6 +6,7 @@
 #include "cmd/log/log_page.h"
 #include "cmd/log/log_parts.h"
 #include "base/file.h"
+#include "base/handover.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -78,7 +79,7 @@ LP_MUST_CHECK static int picture_draw(struct lp_cmd *cmd, struct picture *pictur
     page->states = lp_log_model_states(picture->model);
     LP_OWNS_STR struct lp_str text = {0};
     lp_log_page_print(page, &text);
-    return lp_file_write(lp_option_value(cmd, "out"), text.text, text.bytes, 0644, &cmd->err);
+    return lp_handover_write(lp_option_value(cmd, "out"), text.text, text.bytes, 0644, &cmd->err);
 }
 
 static int run(struct lp_cmd *cmd, int argc, char **argv)
@@ -89,6 +90,8 @@ static int run(struct lp_cmd *cmd, int argc, char **argv)
     int code = 0;
     if (!lp_option_is_given(cmd, "out"))
         code = lp_err_set(&cmd->err, LP_EINPUT, "-o says where the page goes");
+    else
+        code = lp_handover_check_file(lp_option_value(cmd, "out"), &cmd->err);
     if (code == 0 && lp_option_is_given(cmd, "model"))
         code = lp_log_model_read(cmd, &picture.model, &cmd->err);
     else if (code == 0 && (code = lp_log_config_take(cmd, &config, &cmd->err)) == 0)

@@ -17,6 +17,7 @@ struct ranking {
     bool has_model;   // else each log is compared with itself
     bool has_several; // files
     size_t found;     // as high as --fail minds
+    size_t shown;     // at most, as text
     int64_t fail_least;
 };
 
@@ -51,7 +52,9 @@ LP_MUST_CHECK static int ranking_take(const struct lp_cmd *cmd, struct ranking *
         lp_log_bits(cmd, "bits", lp_log_alarm_bits(ranking.config.list), &ranking.fail_least, err) <
             0)
         return err->code;
-    ranking.config.top = (size_t)top;
+    ranking.shown = (size_t)top;
+    // As text, a line that does not fit is told once, not again at the line before it.
+    ranking.config.top = cmd->is_json ? (size_t)top : 2 * (size_t)top;
     ranking.config.is_streaming = lp_option_is_given(cmd, "stream");
     ranking.has_model = lp_option_is_given(cmd, "model");
     *ret_ranking = ranking;
@@ -88,6 +91,39 @@ static void self_train(const struct ranking *ranking, struct lp_log_model *model
         lp_log_model_train(model, lines, 0, lines->count);
 }
 
+// Of two verdicts that say of one line that it does not fit, one tells more: that of the line
+// itself.
+static const struct lp_log_verdict *telling(const struct lp_log_verdict *verdicts, size_t count,
+                                            size_t index)
+{
+    const struct lp_log_verdict *verdict = &verdicts[index], *found = verdict;
+    for (size_t i = 0; verdict->unfit && i < count; i++) {
+        if (i == index || verdicts[i].unfit != verdict->unfit)
+            continue;
+        if (i < index)
+            return NULL; // was told
+        if (verdicts[i].line == verdict->unfit)
+            found = &verdicts[i];
+    }
+    return found;
+}
+
+static void verdicts_print(struct lp_cmd *cmd, const struct ranking *ranking, const char *path,
+                           const struct lp_log_states *states,
+                           const struct lp_log_verdict *verdicts, size_t count)
+{
+    size_t shown = 0;
+    for (size_t i = 0; i < count && shown < ranking->shown; i++) {
+        const struct lp_log_verdict *verdict =
+            cmd->is_json ? &verdicts[i] : telling(verdicts, count, i);
+        bool is_nothing = !cmd->is_json && verdicts[i].score * 20 < LP_LOG_BIT; // "0.0 bits"
+        if (!verdict || is_nothing || verdicts[i].score < ranking->least)
+            continue;
+        verdict_print(cmd, ranking, path, states, verdict);
+        shown++;
+    }
+}
+
 LP_MUST_CHECK static int file_rank(struct lp_cmd *cmd, struct ranking *ranking, const char *path,
                                    struct lp_log_model *model)
 {
@@ -104,13 +140,13 @@ LP_MUST_CHECK static int file_rank(struct lp_cmd *cmd, struct ranking *ranking, 
         lp_arena_new_array(cmd->arena, struct lp_log_verdict, ranking->config.top);
     size_t count = 0;
     lp_log_rank(model, &lines, &ranking->config, verdicts, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (verdicts[i].score < ranking->least)
-            continue;
+    for (size_t i = 0; i < count; i++)
         ranking->found += verdicts[i].score >= ranking->fail_least;
-        if (!cmd->is_quiet)
-            verdict_print(cmd, ranking, path, states, &verdicts[i]);
-    }
+    if (!cmd->is_quiet && !cmd->is_json && lp_log_states_count(states) > 0)
+        fprintf(stderr, "%s: %zu lines, %zu templates, format %s\n", path, lines.count,
+                lp_log_states_count(states), lp_log_format_word(lp_log_states_format(states)));
+    if (!cmd->is_quiet)
+        verdicts_print(cmd, ranking, path, states, verdicts, count);
     lp_log_lines_release(&lines);
     return 0;
 }

@@ -1,11 +1,9 @@
 // How `limpet log` reads logs, models and numbers, and how it prints verdicts.
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "cmd/log/log_input.h"
 #include "cmd/log/log_parts.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -26,65 +24,60 @@ int lp_log_config_take(const struct lp_cmd *cmd, struct lp_log_states_config *re
     return 0;
 }
 
-static int file_open(const char *path, struct lp_err *err)
+// What is fed with the bytes of a file.
+typedef void take_bytes(void *context, const char *bytes, size_t count);
+
+LP_MUST_CHECK static int file_read(const struct lp_cmd *cmd, const char *path, take_bytes *take,
+                                   void *context, struct lp_err *err)
 {
-    if (strcmp(path, "-") == 0)
-        return dup(STDIN_FILENO);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return lp_err_set(err, errno == ENOENT ? LP_EINPUT : LP_EIO, "%s: %s", path,
-                          strerror(errno));
-    return fd;
+    static char bytes[BLOCK_BYTES];
+    struct lp_log_input input;
+    int code = lp_log_input_open(&input, path, lp_option_is_given(cmd, "format"), err);
+    for (size_t count = code == 0; count > 0;) {
+        code = lp_log_input_read(&input, bytes, sizeof(bytes), &count, err);
+        if (code < 0)
+            break;
+        take(context, bytes, count);
+    }
+    int closing = lp_log_input_close(&input, code < 0 ? NULL : err);
+    return code < 0 ? code : closing;
 }
 
-// The next bytes; 0 at the end, or an error.
-LP_MUST_CHECK static int block_read(int fd, const char *path, char *bytes, size_t *ret_count,
-                                    struct lp_err *err)
+struct states_feed {
+    struct lp_log_states *states;
+    struct lp_log_lines *lines;
+};
+
+static void feed(void *context, const char *bytes, size_t count)
 {
-    ssize_t count;
-    do
-        count = read(fd, bytes, BLOCK_BYTES);
-    while (count < 0 && errno == EINTR);
-    if (count < 0)
-        return lp_err_set(err, errno == EISDIR ? LP_EINPUT : LP_EIO, "%s: %s", path,
-                          strerror(errno));
-    *ret_count = (size_t)count;
-    return 0;
+    const struct states_feed *to = context;
+    lp_log_states_feed(to->states, bytes, count, to->lines);
 }
 
 int lp_log_file_states(const struct lp_cmd *cmd, const char *path, struct lp_log_states *states,
                        struct lp_log_lines *ret_lines, struct lp_err *err)
 {
-    LP_OWNS_FD int fd = file_open(path, err);
-    if (fd < 0)
-        return fd == -1 ? LP_EIO : err->code;
     enum lp_log_format format = LP_LOG_AUTO;
     const char *word = lp_option_value(cmd, "format");
     if (word && lp_log_format_find(word, &format, err) < 0)
         return lp_err_wrap(err, "--format");
     lp_log_states_format_set(states, format);
-    char *bytes = lp_arena_take(cmd->arena, BLOCK_BYTES);
-    for (size_t count = 1; count > 0;) {
-        if (block_read(fd, path, bytes, &count, err) < 0)
-            return err->code;
-        lp_log_states_feed(states, bytes, count, ret_lines);
-    }
+    struct states_feed to = {states, ret_lines};
+    if (file_read(cmd, path, feed, &to, err) < 0)
+        return err->code;
     lp_log_states_end(states, ret_lines);
     return 0;
 }
 
-int lp_log_file_whole(const char *path, struct lp_str *ret_bytes, struct lp_err *err)
+static void add(void *context, const char *bytes, size_t count)
 {
-    LP_OWNS_FD int fd = file_open(path, err);
-    if (fd < 0)
-        return fd == -1 ? LP_EIO : err->code;
-    static char bytes[BLOCK_BYTES];
-    for (size_t count = 1; count > 0;) {
-        if (block_read(fd, path, bytes, &count, err) < 0)
-            return err->code;
-        lp_str_add_n(ret_bytes, bytes, count);
-    }
-    return 0;
+    lp_str_add_n(context, bytes, count);
+}
+
+int lp_log_file_whole(const struct lp_cmd *cmd, const char *path, struct lp_str *ret_bytes,
+                      struct lp_err *err)
+{
+    return file_read(cmd, path, add, ret_bytes, err);
 }
 
 int lp_log_model_read(const struct lp_cmd *cmd, struct lp_log_model **ret_model, struct lp_err *err)

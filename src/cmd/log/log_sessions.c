@@ -34,7 +34,7 @@ LP_MUST_CHECK static int sessions_read(struct lp_cmd *cmd, const char *path,
                                        struct lp_log_sessions *ret_sessions, struct lp_err *err)
 {
     LP_OWNS_STR struct lp_str bytes = {0};
-    if (lp_log_file_whole(path, &bytes, err) < 0)
+    if (lp_log_file_whole(cmd, path, &bytes, err) < 0)
         return err->code;
     if (lp_option_is_given(cmd, "group-by"))
         return lines_group(cmd, &bytes, states, ret_sessions, err);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cmd/log/log_parts.h"
+#include "base/handover.h"
 
 // A number of lines, and of templates that were seen.
 static void model_tell(const struct lp_cmd *cmd, struct lp_log_model *model, const char *path)
@@ -18,7 +19,8 @@ static int train(struct lp_cmd *cmd, int argc, char **argv)
     const char *path = lp_option_value(cmd, "out");
     if (!path)
         lp_err_set(&cmd->err, LP_EINPUT, "-o says where the model goes");
-    if (!path || lp_log_config_take(cmd, &config, &cmd->err) < 0)
+    if (!path || lp_log_config_take(cmd, &config, &cmd->err) < 0 ||
+        lp_handover_check_file(path, &cmd->err) < 0)
         return lp_log_fail(cmd);
     struct lp_log_model *model = lp_log_model_open(&config);
     struct lp_log_lines lines = {0};
@@ -69,8 +71,10 @@ static int merge(struct lp_cmd *cmd, int argc, char **argv)
 {
     const char *path = lp_option_value(cmd, "out");
     struct lp_log_model *sum = NULL, *next = NULL;
-    int code = path ? lp_log_model_load(argv[1], &sum, &cmd->err)
+    int code = path ? lp_handover_check_file(path, &cmd->err)
                     : lp_err_set(&cmd->err, LP_EINPUT, "-o says where the sum goes");
+    if (code == 0)
+        code = lp_log_model_load(argv[1], &sum, &cmd->err);
     for (int i = 2; i < argc && code == 0; i++) {
         code = lp_log_model_load(argv[i], &next, &cmd->err);
         if (code == 0 && lp_log_model_merge(sum, next, &cmd->err) < 0)
