@@ -97,8 +97,10 @@ lp break web-1 cut --peer sink --for 1m >/dev/null
 within 3 fetch web-2; ok $? "and from that one only"
 lp heal --all >/dev/null; within 3 fetch sink-1; ok $? "and healed"
 lp break network:aside cut >/dev/null 2>&1; is $? 1 "a network with a node that is not to be broken"
-lp break network:default cut --for 1m >/dev/null
+out=$(lp break network:default cut --for 1m)
 ! fetch web-2; ok $? "a whole network is cut"
+said=$(nsenter --net="/proc/$(npid web-2)/ns/net" bash -c "echo a >/dev/udp/$web/9; echo b >/dev/udp/$web/9" 2>&1)
+[ -z "$said" ] || [[ $out == *EPERM* ]]; ok $? "who sends is not told, or the fault says so"
 lp heal --all >/dev/null; within 3 fetch web-2; ok $? "and healed"
 lp break web-1 delay --delay 30ms --for 1m >/dev/null
 connect_ms() { in_infra faults curl -s -o /dev/null -w '%{time_connect}' "http://$web/" | awk '{ print int($1 * 1000) }'; }
