@@ -291,17 +291,24 @@ static void rank_middle(struct ranker *ranker)
     }
 }
 
-static void rank_sequence(struct ranker *ranker)
+// Lines that have not all around them.
+static void rank_edge(struct ranker *ranker, size_t from, size_t end)
 {
-    size_t middle = BACK, end = BACK;
-    if (ranker->count > BACK + LP_LOG_WINDOW) {
-        rank_middle(ranker);
-        end = ranker->count - LP_LOG_WINDOW;
-    }
-    for (size_t i = 0; i + 1 < ranker->count; i = i + 1 == middle ? end : i + 1) {
+    for (size_t i = from; i < end && i + 1 < ranker->count; i++) {
         struct lp_log_judgement judgement = judge_at(ranker, i);
         offer(ranker, i, &judgement);
     }
+}
+
+// In the order of the lines: of equal scores the first found wins.
+static void rank_sequence(struct ranker *ranker)
+{
+    bool has_middle = ranker->count > BACK + LP_LOG_WINDOW;
+    rank_edge(ranker, 0, has_middle ? BACK : ranker->count);
+    if (!has_middle)
+        return;
+    rank_middle(ranker);
+    rank_edge(ranker, ranker->count - LP_LOG_WINDOW, ranker->count);
 }
 
 // Neighbours of the log under test, those that training never saw, and those beyond what training,
