@@ -23,7 +23,7 @@ struct judged {            // four neighbouring states x_i .. x_i+3
     int32_t bonus;         // MERGED's, of x_i and x_i+1
     uint8_t ahead, behind; // broken habits of x_i and of x_i+3
     uint8_t miss_behind;   // those of x_i+1 that `miss` was made with; NOT_YET: none
-    int32_t miss;          // rough MISS(i)
+    int32_t miss;          // the most that MISS(i) can be
 };
 
 struct known {   // INS of a line less its burst
@@ -139,15 +139,12 @@ static int64_t less_burst(struct ranker *ranker, size_t i)
     return known->bits;
 }
 
-// MISS, but for what is around; never less than what is left of it then.
-static struct lp_log_gap rough_miss(const struct ranker *ranker, const uint16_t *x,
-                                    const struct lp_log_judgement *judgement)
+// MISS, but for what comes late; never less than what is left of it then.
+static struct lp_log_gap miss_most(const struct ranker *ranker, const uint16_t *x,
+                                   const struct lp_log_judgement *judgement)
 {
-    const struct lp_log_absence absence = {.before = x[0],
-                                           .after = x[1],
-                                           .ahead = judgement->ahead,
-                                           .behind = judgement->behind,
-                                           .is_rough = true};
+    const struct lp_log_absence absence = {
+        .before = x[0], .after = x[1], .ahead = judgement->ahead, .behind = judgement->behind};
     return lp_log_scores_miss(&ranker->scores, &absence);
 }
 
@@ -166,7 +163,7 @@ static struct lp_log_judgement judge_at(struct ranker *ranker, size_t i)
     judgement.bridge = lp_log_scores_bridge(&ranker->scores, x[0], x[1]);
     judgement.ahead = ahead_broken(ranker, i);
     judgement.behind = behind_broken(ranker, i);
-    judgement.miss = rough_miss(ranker, x, &judgement);
+    judgement.miss = miss_most(ranker, x, &judgement);
     judgement.bonus = bonus_of(ranker, x[0], x[1]);
     return judgement;
 }
@@ -234,15 +231,15 @@ static void later_fetch(const struct ranker *ranker, size_t i)
     __builtin_prefetch(lp_log_scores_row(&ranker->scores, x[2]));
 }
 
-// The bits of rough MISS(i), from the cache if x_i+1 breaks the same habits as the last time.
-static int32_t rough_miss_again(const struct ranker *ranker, size_t i, uint8_t behind,
-                                struct judged *judged)
+// The bits of miss_most, from the cache if x_i+1 breaks the same habits as the last time.
+static int32_t miss_most_again(const struct ranker *ranker, size_t i, uint8_t behind,
+                               struct judged *judged)
 {
     if (!(judged->ahead | behind))
         return 0;
     if (judged->miss_behind != behind) {
         struct lp_log_judgement judgement = {.ahead = judged->ahead, .behind = behind};
-        judged->miss = (int32_t)rough_miss(ranker, ranker->states + i, &judgement).bits;
+        judged->miss = (int32_t)miss_most(ranker, ranker->states + i, &judgement).bits;
         judged->miss_behind = behind;
     }
     return judged->miss;
@@ -282,7 +279,7 @@ static void rank_middle(struct ranker *ranker)
                                                  .next = judged->next_most,
                                                  .bridge.bits = judged->bridge,
                                                  .bonus = judged->bonus};
-            judgement.miss.bits = rough_miss_again(ranker, i, behind[0], judged);
+            judgement.miss.bits = miss_most_again(ranker, i, behind[0], judged);
             offer(ranker, i, &judgement);
         }
         behind[0] = behind[1];
