@@ -86,7 +86,14 @@ h=$(hog disk-load) a=$(awk '/^write_bytes/ { print $2 }' "/proc/$h/io")
 writes() { [ "$(awk '/^write_bytes/ { print $2 }' "/proc/$h/io")" -gt "$a" ]; }
 within 3 writes; ok $? "disk-load: something writes"
 lp heal --all >/dev/null
+scored() { pgrep -P "$(npid web-1)" -x sleep | while read -r p; do cat "/proc/$p/oom_score_adj"; done | sort | xargs; }
+for score in 200 300; do
+    lp exec web-1 sh -c "echo $score >/proc/self/oom_score_adj; exec sleep 1000" >/dev/null 2>&1 &
+done
+within 5 eval '[ "$(scored)" = "200 300" ]'; ok $? "two more processes are in the node"
 lp break web-1 oom >/dev/null; is $? 0 "oom: the kernel has killed"
+like "$(scored)" '^(200)? ?(300)?$' "what it has spared is as easily killed as before"
+pkill -P "$(npid web-1)" -x sleep
 within 10 fetch sink-1; ok $? "and it is healed"
 like "$(lp why web-1)" "lack of memory" "the story tells why"
 

@@ -59,12 +59,16 @@ LP_MUST_CHECK static int memory_amount(const struct lp_faults *faults,
     return *ret_amount > 0 ? 0 : lp_err_set(err, LP_ECONFLICT, "no more than that is free already");
 }
 
-static int score_read(pid_t pid)
+// False: it is gone.
+static bool score_read(pid_t pid, int *ret_score)
 {
     char path[64];
     LP_OWNS_STR struct lp_str text = {0};
     snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
-    return lp_file_read(path, SCORE_BYTES, &text, NULL) < 0 ? 0 : atoi(lp_str_text(&text));
+    if (lp_file_read(path, SCORE_BYTES, &text, NULL) < 0 || text.bytes == 0)
+        return false;
+    *ret_score = atoi(text.text);
+    return true;
 }
 
 static void score_write(pid_t pid, int score)
@@ -77,25 +81,44 @@ static void score_write(pid_t pid, int score)
         (void)!write(fd, text, (size_t)bytes);
 }
 
-// Who is to be killed for lack of memory: the node's applications. What limpet-init gave them is
-// noted before.
+// Who is to be killed for lack of memory: the node's applications. What each has is noted before,
+// and the highest, for children that they have later: what was only just forked may have less.
 static void victims_note(const struct lp_faults *faults, struct lp_fault_job *job)
 {
     pid_t pids[VICTIMS_MAX];
+    char key[16];
+    int score, highest = 0;
+    if (!json_object_get(job->undo, "scores"))
+        json_object_set_new(job->undo, "scores", json_object());
+    json_t *scores = json_object_get(job->undo, "scores");
     size_t count = lp_fault_processes(faults, job, pids, VICTIMS_MAX);
-    for (size_t i = 0; i < count; i++)
-        if (score_read(pids[i]) != SCORE_VICTIM) // else noted by an earlier begin
-            json_object_set_new(job->undo, "score", json_integer(score_read(pids[i])));
+    for (size_t i = 0; i < count; i++) {
+        if (!score_read(pids[i], &score) || score == SCORE_VICTIM) // noted by an earlier begin
+            continue;
+        snprintf(key, sizeof(key), "%d", (int)pids[i]);
+        json_object_set_new(scores, key, json_integer(score));
+        highest = score > highest ? score : highest;
+    }
+    if (highest >= json_integer_value(json_object_get(job->undo, "score")))
+        json_object_set_new(job->undo, "score", json_integer(highest));
 }
 
 static void victims_set(const struct lp_faults *faults, const struct lp_fault_job *job, bool is_on)
 {
     pid_t pids[VICTIMS_MAX];
-    const json_t *noted = json_object_get(job->undo, "score");
+    char key[16];
+    int score;
     size_t count = lp_fault_processes(faults, job, pids, VICTIMS_MAX);
-    for (size_t i = 0; i < count; i++)
-        if (is_on || (noted && score_read(pids[i]) == SCORE_VICTIM)) // theirs, and their children's
-            score_write(pids[i], is_on ? SCORE_VICTIM : (int)json_integer_value(noted));
+    for (size_t i = 0; i < count; i++) {
+        snprintf(key, sizeof(key), "%d", (int)pids[i]);
+        const json_t *noted = json_object_get(json_object_get(job->undo, "scores"), key);
+        if (!noted)
+            noted = json_object_get(job->undo, "score");
+        if (is_on)
+            score_write(pids[i], SCORE_VICTIM);
+        else if (noted && score_read(pids[i], &score) && score == SCORE_VICTIM)
+            score_write(pids[i], (int)json_integer_value(noted));
+    }
 }
 
 static int load_prepare(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err)
