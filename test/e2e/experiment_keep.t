@@ -54,6 +54,39 @@ services:
 configs:
   page: {content: "page\n"}
 Y
+# Nothing may be put into what is to become the root of a Limpet, before it is one.
+cat >"$work/skipped.yaml" <<Y
+title: the first is skipped
+compare:
+  - {name: machine, descriptor: one.yaml, requires: [{runtime: vm}]}
+  - {name: container, descriptor: one.yaml, requires: [{command: "\${NEEDED:-true}"}]}
+steady_state: {for: 0s, checks: [{http: {service: web}, every: 50ms}]}
+stages:
+  - break: [{exec: [sh, -c, "\${DO:-true}"]}]
+Y
+(cd "$work" && lp experiment run skipped.yaml --set NEEDED=no-such-command) >"$work/out" 2>&1; is $? 0 "all is skipped"
+id=$(cd "$work" && lp experiment list -o json | jq -r '.[0].id')
+like "$(<"$work/out")" "^$work/limpet-experiments/$id/result.json\$" "its result lies beside"
+[ ! -e "$root/experiments" ]; ok $? "the root is left empty"
+lp experiment run "$work/skipped.yaml" --out "$work/there3" >"$work/out" 2>&1; is $? 0 "the second runs, and its daemon begins"
+is "$(jq -r '[.runs[].status] | join(" ")' "$work/there3/result.json")" "skipped passed" "in one result"
+
+# Its runner is killed: what it was about, and what is left, can be found out.
+"$LIMPET" --root "$root" experiment run "$work/skipped.yaml" --set "DO=sleep 60" >"$work/out" 2>&1 &
+pid=$!
+running() { [ "$(lp experiment list -o json | jq -c '.[-1].unfinished')" = "$1" ]; }
+within 10 running '{"run":2,"of":2,"infrastructures":["one"],"running":true}'; ok $? "one that runs is listed as running"
+like "$(lp experiment list)" ' running +1 .*the first is skipped' "for people, too"
+within 10 grep -q 'steady-state .*passed' "$work/out"
+kill -9 $pid; wait $pid 2>/dev/null
+running '{"run":2,"of":2,"infrastructures":["one"],"running":false}'; ok $? "one whose runner was killed is not"
+out=$(lp experiment show); is $? 0 "show tells of it"
+like "$out" 'the first is skipped: cut off' "that it was cut off"
+like "$out" 'run 1: skipped' "the run that was over"
+is "$(grep -c 'limpet down one --volumes' <<<"$out")" 1 "and what is left"
+lp down one --volumes >/dev/null
+rm -rf "$root/experiments"
+
 cat >"$work/full.yaml" <<Y
 title: fills the disk
 infrastructure: one.yaml

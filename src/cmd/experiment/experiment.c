@@ -8,6 +8,7 @@
 
 #include "cmd/client.h"
 #include "cmd/experiment/experiment_file.h"
+#include "cmd/experiment/experiment_keep.h"
 #include "cmd/table.h"
 #include "cmd/verb.h"
 #include "base/file.h"
@@ -74,9 +75,18 @@ static json_t *result_read(struct lp_cmd *cmd, const char *path)
     return result;
 }
 
-static void row_add(struct lp_cmd *cmd, struct lp_table *table, const json_t *result)
+// "running" or "cut off" for one whose end nobody has written; else its status.
+static const char *status_word(const json_t *result, const char *home)
 {
-    const char *status = lp_json_text(result, "status");
+    if (!json_object_get(result, "unfinished"))
+        return lp_json_text(result, "status");
+    return lp_keep_is_running(home) ? "running" : "cut off";
+}
+
+static void row_add(struct lp_cmd *cmd, struct lp_table *table, const json_t *result,
+                    const char *home)
+{
+    const char *status = status_word(result, home);
     bool is_good = strcmp(status, "passed") == 0;
     int64_t started_ms = lp_json_number(result, "started");
     lp_table_add(
@@ -107,13 +117,18 @@ int lp_experiment_list(struct lp_cmd *cmd, int argc, char **argv)
                                     {"TOOK", LP_DIM},
                                     {"TITLE", LP_DIM}});
     for (int i = 0; i < count; i++) {
-        const char *path =
-            lp_arena_printf(cmd->arena, "%s/%s/result.json", folder, entries[i]->d_name);
-        json_t *result = entries[i]->d_name[0] == '.' ? NULL : result_read(cmd, path);
+        const char *home = lp_arena_printf(cmd->arena, "%s/%s", folder, entries[i]->d_name);
+        json_t *result =
+            entries[i]->d_name[0] == '.'
+                ? NULL
+                : result_read(cmd, lp_arena_printf(cmd->arena, "%s/result.json", home));
         free(entries[i]);
         if (!result)
             continue;
-        row_add(cmd, &table, result);
+        row_add(cmd, &table, result, home);
+        json_t *unfinished = json_object_get(result, "unfinished");
+        if (unfinished)
+            json_object_set_new(unfinished, "running", json_boolean(lp_keep_is_running(home)));
         json_object_del(result, "runs");
         json_array_append_new(all, result);
     }
@@ -206,18 +221,40 @@ json_t *lp_experiment_result_read(struct lp_cmd *cmd, const char *text)
     return NULL;
 }
 
+// What is left of an experiment whose end nobody has written, and how to be rid of it.
+static void unfinished_show(const json_t *unfinished, bool is_running)
+{
+    size_t i;
+    const json_t *infra;
+    printf("%s run %lld of %lld\n",
+           is_running ? "running: it is at" : "cut off: its runner ended in",
+           lp_json_number(unfinished, "run"), lp_json_number(unfinished, "of"));
+    if (is_running)
+        return;
+    puts("  what it broke ends by itself, or at once: limpet faults, limpet heal --all");
+    json_array_foreach (json_object_get(unfinished, "infrastructures"), i, infra) {
+        printf("  what it brought up stays: limpet down %s --volumes\n", json_string_value(infra));
+    }
+    puts("  what its setup did was not undone");
+}
+
 int lp_experiment_show(struct lp_cmd *cmd, int argc, char **argv)
 {
     size_t i;
     const json_t *run;
+    const char *path = result_find(cmd, argc > 1 ? argv[1] : NULL);
     json_t *result = lp_experiment_result_read(cmd, argc > 1 ? argv[1] : NULL);
-    if (!result)
+    if (!result || !path)
         return lp_cmd_fail(cmd, &cmd->err);
+    const char *slash = strrchr(path, '/');
+    const char *home = slash ? lp_arena_text_n(cmd->arena, path, (size_t)(slash - path)) : ".";
+    const char *word = status_word(result, home);
     if (cmd->is_json) {
         lp_json_show(result);
     } else {
-        printf("%s: %s\n", lp_json_text(json_object_get(result, "experiment"), "title"),
-               lp_json_text(result, "status"));
+        printf("%s: %s\n", lp_json_text(json_object_get(result, "experiment"), "title"), word);
+        if (json_object_get(result, "unfinished"))
+            unfinished_show(json_object_get(result, "unfinished"), strcmp(word, "running") == 0);
         json_array_foreach (json_object_get(result, "runs"), i, run) {
             run_show(cmd, run);
         }

@@ -3,9 +3,11 @@
 #define _GNU_SOURCE
 #include "cmd/experiment/experiment_keep.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,12 +52,19 @@ static const char *absolute(struct lp_cmd *cmd, const char *path)
     return is_relative ? lp_arena_printf(cmd->arena, "%s/%s", folder, path) : path;
 }
 
+// What is not yet the root of a Limpet must stay empty until its daemon has begun.
+static bool is_root_missing(const struct lp_cmd *cmd, const struct lp_keep *keep)
+{
+    return keep->is_below_root && !lp_path_exists(lp_arena_printf(cmd->arena, "%s/id", cmd->root));
+}
+
 int lp_keep_open(struct lp_cmd *cmd, const char *title, bool has_infra, struct lp_keep *ret_keep)
 {
     const char *out = absolute(cmd, lp_option_value(cmd, "out"));
     struct lp_keep keep = {.id = id_make(cmd, title, lp_wall_ms()),
                            .out = out,
-                           .journal = absolute(cmd, lp_option_value(cmd, "journal"))};
+                           .journal = absolute(cmd, lp_option_value(cmd, "journal")),
+                           .hold_fd = -1};
     bool is_root = lp_path_exists(lp_arena_printf(cmd->arena, "%s/id", cmd->root));
     const char *folder = has_infra ? lp_arena_printf(cmd->arena, "%s/experiments", cmd->root)
                                    : lp_experiment_folder(cmd);
@@ -64,8 +73,8 @@ int lp_keep_open(struct lp_cmd *cmd, const char *title, bool has_infra, struct l
         keep.home = out;
         keep.out = NULL;
     }
-    // What is not yet the root of a Limpet must stay empty until its daemon has begun.
-    bool is_due = is_root || !has_infra;
+    keep.is_below_root = is_root || has_infra;
+    bool is_due = !is_root_missing(cmd, &keep);
     if (keep.out && lp_handover_check_folder(keep.out, &cmd->err) < 0)
         return lp_err_wrap(&cmd->err, "--out");
     if (keep.journal && lp_handover_check_file(keep.journal, &cmd->err) < 0)
@@ -74,6 +83,24 @@ int lp_keep_open(struct lp_cmd *cmd, const char *title, bool has_infra, struct l
         return keep.home == out ? lp_err_wrap(&cmd->err, "--out") : cmd->err.code;
     *ret_keep = keep;
     return 0;
+}
+
+int lp_keep_begin(struct lp_cmd *cmd, struct lp_keep *keep, const json_t *result)
+{
+    if (is_root_missing(cmd, keep))
+        return 0;
+    int code = lp_keep_result(cmd, keep, result);
+    if (keep->hold_fd < 0)
+        keep->hold_fd = open(keep->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (keep->hold_fd >= 0)
+        (void)flock(keep->hold_fd, LOCK_EX | LOCK_NB);
+    return code;
+}
+
+bool lp_keep_is_running(const char *home)
+{
+    LP_OWNS_FD int fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
 }
 
 int lp_keep_result(struct lp_cmd *cmd, const struct lp_keep *keep, const json_t *result)
@@ -106,9 +133,15 @@ LP_MUST_CHECK static int out_write(struct lp_cmd *cmd, const struct lp_keep *kee
     return 0;
 }
 
-bool lp_keep_end(struct lp_cmd *cmd, const struct lp_keep *keep, const json_t *result,
-                 const char *source)
+bool lp_keep_end(struct lp_cmd *cmd, struct lp_keep *keep, const json_t *result, const char *source)
 {
+    if (is_root_missing(cmd, keep)) { // every run was skipped: no daemon has begun
+        keep->home = keep->out
+                         ? keep->out
+                         : absolute(cmd, lp_arena_printf(cmd->arena, "%s/%s",
+                                                         lp_experiment_folder(cmd), keep->id));
+        keep->out = NULL;
+    }
     bool is_home = lp_keep_result(cmd, keep, result) == 0, is_out = true, is_journal = true;
     const char *told = is_home ? keep->home : NULL;
     if (!is_home)

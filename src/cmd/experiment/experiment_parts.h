@@ -61,6 +61,8 @@ struct lp_run_what { // what one run is about
     bool is_left_whole; // nothing is broken in it
     bool is_interactive, is_kept;
     const char *const *environment; // of its commands
+    void (*begun)(void *context);   // called when its folder is there and nothing was touched yet
+    void *context;
 };
 
 struct lp_run {
@@ -138,6 +140,7 @@ void lp_run_tell_step(struct lp_run *run, uint32_t index, const char *stage);
 void lp_run_tell_check(struct lp_run *run, uint32_t index, const char *stage);
 void lp_run_tell_changes(struct lp_run *run); // what has come to its end since the last call
 void lp_run_tell_live(struct lp_run *run);
+void lp_run_tell_interrupt(struct lp_run *run, int count); // somebody wants it to end, so often
 void lp_run_tell_end(struct lp_run *run, const json_t *result);
 // In words, why a run ended as it did.
 void lp_run_reason_print(const struct lp_run *run, const struct lp_trial_reason *reason,

@@ -99,8 +99,10 @@ static void turn(struct lp_run *run, int *seen_interrupts)
     lp_run_news(run, true);
     lp_run_load_look(run);
     lp_run_limits_look(run);
-    for (; *seen_interrupts < lp_run_interrupts(); (*seen_interrupts)++)
+    for (; *seen_interrupts < lp_run_interrupts(); (*seen_interrupts)++) {
         lp_run_note(run, LP_TRIAL_INTERRUPT, 0, true);
+        lp_run_tell_interrupt(run, *seen_interrupts + 1);
+    }
     if (run->trial->is_aborting)
         lp_run_load_stop(run);
     if (!run->queued)
@@ -196,6 +198,8 @@ json_t *lp_run_do(struct lp_cmd *cmd, const struct lp_run_what *what)
     run->events = json_array();
     run->began_ms = lp_wall_ms();
     if (begin(run, &cmd->err) == 0) {
+        if (!run->unmet)
+            what->begun(what->context);
         lp_trial_init(run->trial, &run->plan);
         lp_run_tell_begin(run);
         lp_run_note(run, LP_TRIAL_BEGIN, 0, !run->unmet);

@@ -163,11 +163,31 @@ static json_t *result_make(const struct series *series)
         reasons_of(series->cmd, series->runs), "variants", series->variants, "runs", series->runs);
 }
 
-// Whoever kills this program between two runs loses none that is over. The end tells what is wrong.
-static void so_far_keep(struct series *series)
+// What is known while runs are still to come: whoever kills this program loses no run that is over,
+// and what it was about can be found out. The end tells when it cannot be written.
+static void so_far_keep(void *context)
 {
-    json_t *result = result_make(series);
-    (void)!lp_keep_result(series->cmd, &series->keep, result);
+    struct series *series = context;
+    json_t *result = result_make(series), *infras = json_object();
+    unsigned variants = (unsigned)json_array_size(series->variants);
+    size_t i, done = json_array_size(series->runs);
+    const json_t *variant;
+    json_array_foreach (series->variants, i, variant) {
+        const char *infra = lp_json_text(variant, "infrastructure");
+        if (json_is_string(json_object_get(variant, "descriptor")))
+            json_object_set_new(infras, infra, json_true());
+    }
+    json_t *names = json_array(), *value;
+    const char *name;
+    json_object_foreach (infras, name, value) {
+        json_array_append_new(names, json_string(name));
+    }
+    json_decref(infras);
+    json_object_set_new(result, "status", json_string(lp_trial_status_words[LP_TRIAL_ABORTED]));
+    json_object_set_new(result, "unfinished",
+                        json_pack("{s:I, s:I, s:o}", "run", (json_int_t)done + 1, "of",
+                                  (json_int_t)variants * series->repeat, "infrastructures", names));
+    (void)!lp_keep_begin(series->cmd, &series->keep, result);
     json_decref(result);
 }
 
@@ -187,7 +207,8 @@ LP_MUST_CHECK static int all_run(struct series *series, const struct lp_run_what
             if (!run)
                 return series->cmd->err.code;
             json_array_append_new(series->runs, run);
-            so_far_keep(series);
+            if (number < series->repeat * variant_count)
+                so_far_keep(series);
         }
     }
     return 0;
@@ -242,6 +263,8 @@ static int variants_run(struct series *series, const struct lp_run_what *variant
         lp_experiment_summary_print(cmd, result);
     if (is_any)
         is_kept = lp_keep_end(cmd, &series->keep, result, series->experiment.source);
+    else
+        (void)rmdir(series->keep.home); // nothing came of it
     json_decref(result);
     if (code < 0)
         return lp_cmd_fail(cmd, &err);
@@ -265,8 +288,11 @@ static int series_run(struct series *series)
     }
     if (lp_keep_open(cmd, experiment->title, has_infra, &series->keep) < 0)
         return lp_cmd_fail(cmd, &cmd->err);
-    for (unsigned v = 0; v < count; v++)
+    for (unsigned v = 0; v < count; v++) {
         variants[v].folder = series->keep.home;
+        variants[v].begun = so_far_keep;
+        variants[v].context = series;
+    }
     return variants_run(series, variants, count);
 }
 

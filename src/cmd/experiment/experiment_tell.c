@@ -2,6 +2,8 @@
 // a last line that is alive.
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "cmd/client.h"
 #include "cmd/cmd.h"
@@ -10,11 +12,19 @@
 #include "base/clock.h"
 #include "base/own.h"
 
-enum { LIVE_MS = 150, NAME_COLUMNS = 52 };
+enum { LIVE_MS = 150, NAME_COLUMNS = 52, COLUMNS_LEAST = 40, COLUMNS_USUAL = 80, TEXT_COLUMN = 96 };
 
 static bool is_told(const struct lp_run *run)
 {
     return !run->cmd->is_json && !run->cmd->is_quiet;
+}
+
+static size_t terminal_columns(void)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
+        return COLUMNS_USUAL;
+    return size.ws_col > COLUMNS_LEAST ? size.ws_col : COLUMNS_LEAST;
 }
 
 static void live_erase(struct lp_run *run)
@@ -67,8 +77,14 @@ static void line_print(struct lp_run *run, const struct line *line)
     lp_str_printf(&out, "%-9s", line->word);
     lp_color_end(&out, line->color, has_color);
     lp_str_printf(&out, " %9s", lp_str_text(&took));
-    if (line->text && line->text[0])
-        lp_str_printf(&out, "  %s", line->text);
+    if (line->text && line->text[0]) {
+        // What went well is told in one line of a terminal; `show` has all of it.
+        bool is_short = run->cmd->is_terminal && line->color == LP_GREEN;
+        size_t room = is_short ? terminal_columns() - 1 : SIZE_MAX;
+        lp_str_add(&out, "  ");
+        if (room > TEXT_COLUMN + 8)
+            lp_text_fit(&out, line->text, room - (is_short ? TEXT_COLUMN : 0));
+    }
     puts(lp_str_text(&out));
     fflush(stdout);
 }
@@ -147,45 +163,141 @@ void lp_run_tell_changes(struct lp_run *run)
     }
 }
 
-// What goes on now: the step under way, or the checks that are open with what they last saw.
-static const char *present(const struct lp_run *run, int64_t *ret_since_ms)
+struct present { // what goes on now
+    const char *stage, *what, *text;
+    int64_t since_ms, bound_ms; // bound: how long it takes at most; 0: not known
+    bool is_wait;               // it takes exactly so long
+    size_t more;                // checks beside this one
+};
+
+static void step_present(const struct lp_run *run, uint32_t i, struct present *now)
 {
     const struct lp_trial *trial = run->trial;
-    for (uint32_t i = 0; i < run->plan.step_count; i++) {
-        if (trial->steps[i].state != LP_TRIAL_RUNNING)
-            continue;
-        *ret_since_ms = trial->steps[i].began_ms;
-        return run->step_rows[i].name;
-    }
+    const struct lp_trial_step *step = &run->steps[i];
+    const struct lp_run_step *row = &run->step_rows[i];
+    now->what = row->name;
+    now->since_ms = trial->steps[i].began_ms;
+    now->is_wait = step->kind != LP_TRIAL_ACT;
+    if (step->kind == LP_TRIAL_WAIT)
+        now->bound_ms = step->wait_ms;
+    else if (step->kind == LP_TRIAL_WAIT_LOAD && trial->load_ms != INT64_MAX)
+        now->bound_ms = trial->load_ms + (int64_t)step->wait_ms - now->since_ms;
+    else if (row->deadline_ms)
+        now->bound_ms = row->deadline_ms - now->since_ms;
+    else if (row->act == LP_RUN_STEP && row->step->timeout_ms)
+        now->bound_ms = row->step->timeout_ms;
+}
+
+static bool present_find(const struct lp_run *run, struct present *now)
+{
+    const struct lp_trial *trial = run->trial;
+    *now = (struct present){
+        .stage = trial->stage < run->plan.stage_count ? run->stage_rows[trial->stage].name : ""};
+    for (uint32_t i = 0; i < run->plan.step_count && !now->what; i++)
+        if (trial->steps[i].state == LP_TRIAL_RUNNING)
+            step_present(run, i, now);
     for (uint32_t i = 0; i < run->plan.first_guard; i++) {
         if (trial->checks[i].state != LP_TRIAL_RUNNING)
             continue;
-        *ret_since_ms = trial->checks[i].began_ms;
-        return run->check_rows[i].text.bytes
-                   ? lp_arena_printf(run->cmd->arena, "%s: %s", run->check_rows[i].check->name,
-                                     lp_str_text(&run->check_rows[i].text))
-                   : run->check_rows[i].check->name;
+        now->more += now->what != NULL;
+        if (now->what)
+            continue;
+        now->what = run->check_rows[i].check->name;
+        now->text = lp_str_text(&run->check_rows[i].text);
+        now->since_ms = trial->checks[i].began_ms;
+        if (run->checks[i].until == LP_TRIAL_FOR)
+            now->bound_ms = (int64_t)run->checks[i].within_ms + run->checks[i].for_ms;
     }
-    return NULL;
+    return now->what != NULL;
+}
+
+static void seconds_print(int64_t ms, struct lp_str *out)
+{
+    lp_str_printf(out, "%lld.%lld s", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
+}
+
+// What is behind what goes on: the load, and the faults that are out.
+static void background_print(const struct lp_run *run, int64_t now_ms, struct lp_str *out)
+{
+    size_t i;
+    const json_t *fault;
+    if (run->load_tag && run->load_start_wall_us) {
+        int64_t span_ms = lp_load_span_us(&run->what.experiment->load) / 1000;
+        int64_t age_ms = now_ms - run->load_start_wall_us / 1000;
+        lp_str_add(out, " | load ");
+        seconds_print(age_ms < span_ms ? age_ms : span_ms, out);
+        lp_str_add(out, " of ");
+        seconds_print(span_ms, out);
+    }
+    json_array_foreach (run->faults, i, fault) {
+        int64_t until_ms = lp_json_number(fault, "until");
+        if (!lp_run_is_fault_open(fault))
+            continue;
+        lp_str_printf(out, " | %s: %s", lp_json_text(fault, "target"), lp_json_text(fault, "kind"));
+        if (until_ms > now_ms) {
+            lp_str_add(out, ", ");
+            seconds_print(until_ms - now_ms, out);
+            lp_str_add(out, " left");
+        }
+    }
+}
+
+static void present_print(const struct lp_run *run, const struct present *now, int64_t now_ms,
+                          struct lp_str *out)
+{
+    int64_t took_ms = now_ms > now->since_ms ? now_ms - now->since_ms : 0;
+    LP_OWNS_STR struct lp_str what = {0};
+    lp_text_fit(&what, now->what, NAME_COLUMNS);
+    lp_str_printf(out, "  … %s%s: %s, ", run->trial->is_aborting ? "ending, " : "", now->stage,
+                  lp_str_text(&what));
+    if (now->is_wait && now->bound_ms > 0) {
+        lp_str_printf(out, "%lld.%lld of ", (long long)(took_ms / 1000),
+                      (long long)(took_ms % 1000 / 100));
+        seconds_print(now->bound_ms, out);
+    } else {
+        seconds_print(took_ms, out);
+        if (now->bound_ms > 0) {
+            lp_str_add(out, " (at most ");
+            seconds_print(now->bound_ms, out);
+            lp_str_add_char(out, ')');
+        }
+    }
+    if (now->more)
+        lp_str_printf(out, ", and %zu more", now->more);
+    background_print(run, now_ms, out);
+    if (now->text && *now->text)
+        lp_str_printf(out, " | %s", now->text);
 }
 
 void lp_run_tell_live(struct lp_run *run)
 {
-    int64_t now_ms = lp_wall_ms(), since_ms = now_ms;
-    LP_OWNS_STR struct lp_str line = {0}, took = {0};
+    int64_t now_ms = lp_wall_ms();
+    struct present now;
+    LP_OWNS_STR struct lp_str line = {0}, fit = {0};
     if (!is_told(run) || !run->cmd->is_terminal || run->what.is_interactive ||
         now_ms - run->drawn_ms < LIVE_MS)
         return;
     run->drawn_ms = now_ms;
-    const char *what = present(run, &since_ms);
     live_erase(run);
-    if (!what || run->trial->is_over)
+    if (run->trial->is_over || !present_find(run, &now))
         return;
-    span_print(now_ms - since_ms, &took);
-    lp_text_fit(&line, what, NAME_COLUMNS + 4);
-    printf("  … %s %s", lp_str_text(&line), lp_str_text(&took));
+    present_print(run, &now, now_ms, &line);
+    lp_text_fit(&fit, lp_str_text(&line), terminal_columns() - 1);
+    fputs(lp_str_text(&fit), stdout);
     fflush(stdout);
     run->drawn = 1;
+}
+
+void lp_run_tell_interrupt(struct lp_run *run, int count)
+{
+    if (!is_told(run) || count > 2)
+        return;
+    live_erase(run);
+    puts(count == 1
+             ? "  ending: faults are healed and all is cleaned up first; once more leaves out "
+               "the last look"
+             : "  ending: without the last look; the cleanup goes on");
+    fflush(stdout);
 }
 
 void lp_run_reason_print(const struct lp_run *run, const struct lp_trial_reason *reason,
