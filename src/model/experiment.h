@@ -70,6 +70,7 @@ struct lp_experiment_check {
     enum lp_experiment_check_kind kind;
     const char *name;   // always there
     const char *source; // as it was written, JSON: lp_experiment_check_read reads it again
+    int line, column;   // where it stands in the file
     // Where: a URL; a service by the port it publishes; a node, from inside its network.
     const char *url, *service, *node;
     const char *host; // PING, TCP: an address
@@ -125,6 +126,7 @@ struct lp_experiment_step {
     enum lp_experiment_step_kind kind;
     const char *name;     // always there
     const char *source;   // as it was written, JSON
+    int line, column;     // where it stands in the file
     const char *target;   // of BREAK, HEAL, RESTART, DOWN; UP: a file; SWIZZLE: a service
     const char *fault;    // BREAK, SWIZZLE: its word
     const char *duration; // of the fault; never without a bound; NULL: the default of its kind

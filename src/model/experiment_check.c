@@ -337,7 +337,9 @@ static void defaults_set(struct lp_reader *reader, const struct lp_yaml_node *no
                                           .timeout_ms = LP_EXPERIMENT_TIMEOUT_MS,
                                           .statuses = {{200, 399}},
                                           .status_count = 1,
-                                          .source = lp_experiment_source(reader, node)};
+                                          .source = lp_experiment_source(reader, node),
+                                          .line = node->place.line,
+                                          .column = node->place.column};
     lp_str_add(&name, lp_experiment_check_words[check->kind]);
     lp_str_add_char(&name, ' ');
     if (value && value->kind == LP_YAML_SCALAR)

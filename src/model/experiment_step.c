@@ -314,7 +314,9 @@ static void defaults_set(struct lp_reader *reader, const struct lp_yaml_node *no
         .kind = step->kind,
         .share_permille = 500,
         .timeout_ms = has_timeout ? LP_EXPERIMENT_STEP_TIMEOUT_MS * (is_long ? 10 : 1) : 0,
-        .source = lp_experiment_source(reader, node)};
+        .source = lp_experiment_source(reader, node),
+        .line = node->place.line,
+        .column = node->place.column};
     lp_str_add(&name, lp_experiment_step_words[step->kind]);
     lp_str_add_char(&name, ' ');
     if (value->kind == LP_YAML_SCALAR)

@@ -32,13 +32,21 @@ wrong "1:1: 'steady_state' is missing" "${t}stages: []\n"
 wrong "3:18: steps must be a list, not a mapping" "$t${s}stages: [{break: {}}]\n"
 wrong "3:44: .150%. is not a share" "$t${s}stages: [{break: [{swizzle: web, of_nodes: 150%, fault: pause}]}]\n"
 wrong "3:26: .5. is not a duration such as 500ms" "$t${s}stages: [{break: [{wait: 5}]}]\n"
-wrong " 'node wbe-1': there is no node or service 'wbe-1'; did you mean 'web'" "$t${i}steady_state: [{node: wbe-1}]\nstages: []\n"
-wrong " 'node web': no node is ever 'helthy'; did you mean 'healthy'" "$t${i}steady_state: [{node: web, is: helthy}]\nstages: []\n"
-wrong " 'break wep: kill': there is no node or service 'wep'" "$t$i${s}stages: [{break: [{break: wep, fault: kill}]}]\n"
-wrong " 'swizzle web-1: pause': there is no service 'web-1'" "$t$i${s}stages: [{break: [{swizzle: web-1, fault: pause}]}]\n"
-wrong " 'heal x': there is no node or service 'x'" "$t$i${s}stages: [{break: []}, {heal: [{heal: x}]}]\n"
-wrong " 'load': there is no service 'bl'; did you mean 'lb'" "$t$i${s}load: {service: bl, rate: 1, for: 1s}\nstages: []\n"
-wrong " 'a': the report has no figure 'to_repare_us'; did you mean 'to_repair_us'" "$t${s}stages: []\nreference: [{what: a, value: b, source: c, figure: to_repare_us}]\n"
+wrong "[0-9:]* 'node wbe-1': there is no node or service 'wbe-1'; did you mean 'web'" "$t${i}steady_state: [{node: wbe-1}]\nstages: []\n"
+wrong "[0-9:]* 'node web': no node is ever 'helthy'; did you mean 'healthy'" "$t${i}steady_state: [{node: web, is: helthy}]\nstages: []\n"
+wrong "[0-9:]* 'break wep: kill': there is no node or service 'wep'" "$t$i${s}stages: [{break: [{break: wep, fault: kill}]}]\n"
+wrong "[0-9:]* 'swizzle web-1: pause': there is no service 'web-1'" "$t$i${s}stages: [{break: [{swizzle: web-1, fault: pause}]}]\n"
+wrong "4:[0-9]+: '.*the fault kill is of an application, not of a network" "$t$i${s}stages: [{break: [{break: 'network:default', fault: kill}]}]\n"
+for fault in "web/x, fault: kill|web has no application 'x'" "web, fault: oom|no memory limit" "web, fault: disk-full|no volume" \
+    "web, fault: clock, jump: 1h|clock: adjustable" "web, fault: cut, peer: bl|'bl' as a peer" "web, fault: cut, network: x|no network 'x'" \
+    "web-1, fault: cut, select: 1|nothing to select" "limpet, fault: cut|not one of Limpet itself"; do
+    wrong "4:[0-9]+: '.*${fault#*|}" "$t$i${s}stages: [{break: [{break: ${fault%%|*}}]}]\n"
+done
+wrong "3:[0-9]+: 'tcp.*: no port is published by 'web'" "$t${i}steady_state: [{tcp: {service: web}}]\nstages: []\n"
+wrong "3:[0-9]+: 'metric.*did you mean 'nodes'" "$t${i}steady_state: [{metric: node, service: web, least: 1}]\nstages: []\n"
+wrong "[0-9:]* 'heal x': there is no node or service 'x'" "$t$i${s}stages: [{break: []}, {heal: [{heal: x}]}]\n"
+wrong "[0-9:]* 'load': there is no service 'bl'; did you mean 'lb'" "$t$i${s}load: {service: bl, rate: 1, for: 1s}\nstages: []\n"
+wrong "[0-9:]* 'a': the report has no figure 'to_repare_us'; did you mean 'to_repair_us'" "$t${s}stages: []\nreference: [{what: a, value: b, source: c, figure: to_repare_us}]\n"
 printf '%b' "${t}infrastrcture: x\nsteady_state: [{htpp: {service: lb}}]\nstages:\n  - break:\n      - {break: web-1, fault: krash, for: ever}\n      - {wait: soon}\n" >wrong.yaml
 out=$(lp experiment run wrong.yaml 2>&1); is $? 2 "several mistakes"
 for what in "2:1: unknown key 'infrastrcture'.*did you mean 'infrastructure'" "3:16: a check has one of.*did you mean 'http'" \

@@ -77,12 +77,19 @@ stages:
     break:
       - {name: freeze, break: web, fault: pause, select: all, for: 60s}
       - {name: freeze one, break: web-1, fault: cut, for: 60s}
+      - {name: lossy, break: 'network:default', fault: loss, for: 60s}
   - name: one by one
     heal: [{heal: freeze one}]
+    checks: [{exec: [$work/open-faults, "4"]}]
+  - name: of a network
+    heal: [{heal: 'network:default'}]
     checks: [{exec: [$work/open-faults, "2"]}]
   - name: of one node
     heal: [{heal: web-2}]
     checks: [{exec: [$work/open-faults, "1"]}]
+  - name: of a service
+    heal: [{heal: web}]
+    checks: [{exec: [$work/open-faults, "0"]}]
   - name: all of it
     heal: [{heal: all}, {down: other}]
     checks: [{node: web, within: 20s, every: 50ms}]
@@ -90,7 +97,8 @@ Y
 try steps.yaml; is $? 0 "up, down, exec, scale, restart, break, heal"
 is "$(result '[.runs[0].stages[] | (.steps[], .checks[]) | select(.status | IN("done", "passed") | not) | .name] | join(", ")')" "" "each step is done, each check passes"
 is "$(result '[.runs[0].stages[].steps[].action] | unique | join(" ")')" "break down exec heal heal-all restart scale up" "all of them"
-is "$(result '[.runs[0].faults[].status] | unique | join(" ")')" healed "faults are healed by the name of their step, by node, and all"
+is "$(result '[.runs[0].faults[].status] | unique | join(" ")')" healed "faults are healed by the name of their step, by node, network, service, and all"
+is "$(result '[.runs[0].faults[].aim] | unique | join(" ")')" "network:default web web-1" "each says what it was aimed at"
 is "$(result '.runs[0].stages[] | select(.kind == "setup") | .steps[1].text')" web-2 "a command in a node is in it"
 is "$(lp status -o json | jq length)" 0 "nothing is up afterwards"
 cd / && finish

@@ -107,11 +107,11 @@ void lp_run_break(struct lp_run *run, uint32_t index)
     row->deadline_ms = asked_ms + EFFECT_MS;
     json_array_foreach (row->faults, i, name) {
         json_array_append_new(run->faults,
-                              json_pack("{s:O, s:s, s:s, s:s, s:s, s:I, s:n, s:n, s:n, s:s}",
+                              json_pack("{s:O, s:s, s:s, s:s, s:s, s:s, s:I, s:n, s:n, s:n, s:s}",
                                         "fault", name, "kind", row->step->fault, "target",
-                                        row->target, "says", row->step->fault, "step", row->name,
-                                        "asked", (json_int_t)asked_ms, "active", "healed", "until",
-                                        "status", "open"));
+                                        row->target, "aim", row->target, "says", row->step->fault,
+                                        "step", row->name, "asked", (json_int_t)asked_ms, "active",
+                                        "healed", "until", "status", "open"));
     }
     if (json_array_size(row->faults))
         lp_run_note(run, LP_TRIAL_FAULTS, 0, false);
@@ -123,14 +123,17 @@ void lp_run_break(struct lp_run *run, uint32_t index)
         lp_run_news(run, false);
 }
 
-// At a fault, at what the step named, or at what was hit: "web-1" of "web-1/httpd".
+// At a fault, at what the step named, or at what was hit: "web" or "web-1" of "web-1/httpd".
 static bool is_aimed(const json_t *fault, const char *target)
 {
     const char *hit = lp_json_text(fault, "target");
     size_t bytes = strlen(target);
+    bool is_hit = strncmp(hit, target, bytes) == 0;
+    const char *rest = is_hit ? hit + bytes : "?";
+    if (rest[0] == '-' && rest[1]) // a node of the service
+        rest += 1 + strspn(rest + 1, "0123456789");
     return strcmp(target, "all") == 0 || strcmp(lp_json_text(fault, "aim"), target) == 0 ||
-           strcmp(lp_json_text(fault, "fault"), target) == 0 ||
-           (strncmp(hit, target, bytes) == 0 && (!hit[bytes] || hit[bytes] == '/'));
+           strcmp(lp_json_text(fault, "fault"), target) == 0 || !rest[0] || rest[0] == '/';
 }
 
 static void one_heal(struct lp_run *run, struct lp_run_step *row, json_t *fault)
