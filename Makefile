@@ -25,7 +25,7 @@ check:
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/check
 
 nightly:
-	@tools/setup run build check
+	@tools/setup run build check nightly
 	@FUZZ_SECONDS=600 tools/check --nightly
 
 bench: build
