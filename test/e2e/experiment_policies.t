@@ -6,7 +6,7 @@ command -v python3 >/dev/null || skip_all 'python3 is missing'
 before=$(machine)
 PORT=$(free_port)
 export PORT
-short=(--set UP=500ms --set HOLD=2s --set AT=1s --set END=3s --set RATE=60)
+short=(--set UP=500ms --set HOLD=2s --set AT=1s --set END=3s --set RATE=60 --set STEADY=200ms --set READ=1s --set OFF=400ms)
 [ "${NIGHTLY:-0}" = 1 ] && short=()
 timeout 600 "$LIMPET" --root "$root" experiment run "$here/../../experiments/s1-policies.yaml" "${short[@]}" --out "$work/out" >"$work/run.out" 2>&1
 is $? 0 "the policies of S1"

@@ -87,11 +87,11 @@ machine_whole() {
     echo "== devices";    stat -c '%n %u %g %a' /dev/null /dev/zero /dev/fuse
     echo "== forward";    cat /proc/sys/net/ipv4/ip_forward
 }
-# The same without what bears the mark of another Limpet, which may come and go meanwhile.
+# The same without what bears the mark of another Limpet or test, which may come and go meanwhile.
 machine() {
     local id
     id=$(cat "$root/id" 2>/dev/null || echo none)
-    machine_whole | grep -vP "limpet[-_](?!$id)[0-9a-f]{8}\b"
+    machine_whole | grep -vP "limpet[-_](?!$id)[0-9a-f]{8}\b|limpet-e2e-(?!${work##*-})"
 }
 is_as_before() { [ "$(machine)" = "$before" ]; }
 # The end of each test: everything down, the daemon gone, the machine as before.
