@@ -6,7 +6,7 @@ before=$(machine)
 cd "$work" || exit 1
 LIMPET=$(realpath "$LIMPET")
 watcher="" bad=""
-trap '[ -n "$watcher" ] && kill "$watcher" 2>/dev/null; sweep' EXIT
+trap '[ -n "$watcher" ] && kill "$watcher" 2>/dev/null; umount small 2>/dev/null; sweep' EXIT
 
 # A log in a rhythm: log in, work, log out; every 5th round a job of cron.
 round() { # NUMBER
@@ -139,6 +139,7 @@ cp normal.log live.log
 watcher=$!
 within 10 grep -q '1560 lines learnt, watching' "$work/err"; ok $? "watch learns what is there"
 told() { grep -q "$1" told; }
+like "$(refusal watch -m live.model live.log)" 'live.model: another limpet log watch keeps this model.* 2$' "two watches do not keep one model"
 { rounds 300 310; echo 'Jan  1 10:00:00 box kernel: disk failure on sda'; rounds 310 313; } >>live.log
 within 10 told 'disk failure'; ok $? "watch tells what does not belong"
 is "$(jq -r '[.source, .line, .list, .text] | join(" ")' told)" \
@@ -150,9 +151,19 @@ within 10 told 'fan failure'; ok $? "across a rotation by name"
 { rounds 323 330; echo 'Jan  1 10:00:00 box kernel: power failure'; rounds 330 333; } >>live.log
 within 10 told 'power failure'; ok $? "and by truncation"
 kill -TERM $watcher; wait $watcher; is $? 0 "SIGTERM ends it"; watcher=
-is "$(wc -l <told)" 3 "nothing else was told"
+is "$(wc -l <told) $(ls live.model*)" "3 live.model"$'\n'live.model.places "nothing else was told, and left"
 is "$(lp log templates -o json live.log | jq -s 'length')" 7 "(the log is as it was)"
 lp log rank -q -m live.model new.log; is $? 0 "the model was saved"
+mkdir small; mount -t tmpfs -o size=256k tmpfs small
+cp live.model small/; cp normal.log full.log
+"$LIMPET" log watch -m small/live.model --save 1s full.log >told 2>"$work/full.err" &
+watcher=$!
+within 10 grep -q watching "$work/full.err"
+head -c 500000 /dev/zero >small/fill 2>/dev/null
+rounds 1 3 >>full.log; within 10 grep -q 'watching goes on' "$work/full.err"; ok $? "a full disk is said, and watch goes on"
+rm small/fill; rounds 3 5 >>full.log; within 10 grep -q 'saved again' "$work/full.err"; ok $? "and saves when there is room"
+kill -TERM $watcher; wait $watcher; is $? 0 "and ends as ever"; watcher=
+umount small
 cp live.model kept.model
 mkdir many; rounds 0 10 >many/a.log
 "$LIMPET" log watch -m live.model --bits 15 --fail many >told 2>"$work/err" &

@@ -1,9 +1,12 @@
 // `limpet log watch`: what is odd in logs, told as it is written.
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "cmd/log/log_journal.h"
@@ -14,6 +17,7 @@
 #include "cmd/table.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/handover.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "model/duration.h"
@@ -35,11 +39,14 @@ struct watch {
     int64_t saved_ms;
     bool is_learning; // from what is there at the start
     bool was_full;    // which was said
+    bool was_unsaved; // which was said, too
     int pipe_fd;      // standard input or the journal; -1: none
     size_t pipe_source;
     struct lp_log_journal journal;
     struct lp_log_follow_kept kept;
     struct lp_str places_path; // beside the model
+    struct lp_str lock_path;   // that, too
+    int lock_fd;               // -1: none
 };
 
 static volatile sig_atomic_t is_over;
@@ -59,6 +66,34 @@ static void signals_watch(void)
 }
 
 // ---- the model
+
+// Two that keep one model would each save over what the other has learnt.
+LP_MUST_CHECK static int model_lock(struct watch *watch)
+{
+    if (!watch->model_path)
+        return 0;
+    struct lp_err *err = &watch->cmd->err;
+    const char *path = lp_str_text(&watch->lock_path);
+    if (lp_handover_check_file(watch->model_path, err) < 0)
+        return err->code;
+    watch->lock_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (watch->lock_fd < 0)
+        return lp_err_set(err, LP_EINPUT, "%s: %s", path, strerror(errno));
+    if (flock(watch->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    LP_OWNS_FD int other = watch->lock_fd; // its file stays
+    watch->lock_fd = -1;
+    return lp_err_set(err, LP_EINPUT, "%s: another limpet log watch keeps this model; name another",
+                      watch->model_path);
+}
+
+static void model_unlock(struct watch *watch)
+{
+    if (watch->lock_fd < 0)
+        return;
+    unlink(lp_str_text(&watch->lock_path));
+    close(watch->lock_fd);
+}
 
 LP_MUST_CHECK static int model_open(struct watch *watch, bool *ret_is_new)
 {
@@ -180,7 +215,7 @@ static void lines_take(struct watch *watch)
 {
     size_t source, bytes;
     const char *line;
-    watch->watcher.now_ms = lp_wall_ms();
+    watch->watcher.now_ms = lp_monotonic_ms();
     while (!is_over && lp_log_follow_next(watch->follow, &source, &line, &bytes)) {
         // What a file holds was written before; what comes through a pipe is new.
         watch->watcher.is_silent = watch->is_learning && source != watch->pipe_source;
@@ -207,7 +242,20 @@ static void full_tell(struct watch *watch)
     watch->was_full = is_full;
 }
 
-LP_MUST_CHECK static int turn(struct watch *watch)
+// A full disk is no reason to look away: what is learnt is kept in memory until there is room.
+static void model_keep(struct watch *watch)
+{
+    bool is_saved = model_save(watch) == 0;
+    if (!is_saved && !watch->was_unsaved)
+        fprintf(stderr,
+                "limpet log watch: %s; watching goes on, the model is saved when it can be\n",
+                watch->cmd->err.text);
+    else if (is_saved && watch->was_unsaved)
+        fprintf(stderr, "limpet log watch: the model is saved again\n");
+    watch->was_unsaved = !is_saved;
+}
+
+static void turn(struct watch *watch)
 {
     infra_look(watch);
     lp_log_follow_look(watch->follow);
@@ -216,15 +264,13 @@ LP_MUST_CHECK static int turn(struct watch *watch)
     lp_watcher_tick(&watch->watcher, false);
     bool is_due = watch->watcher.now_ms - watch->saved_ms >= watch->save_ms;
     if (is_due && !lp_watcher_holds(&watch->watcher))
-        return model_save(watch);
-    return 0;
+        model_keep(watch);
 }
 
-LP_MUST_CHECK static int loop(struct watch *watch)
+static void loop(struct watch *watch)
 {
-    watch->saved_ms = lp_wall_ms();
-    if (turn(watch) < 0)
-        return watch->cmd->err.code;
+    watch->saved_ms = lp_monotonic_ms();
+    turn(watch);
     watch->watcher.is_silent = watch->is_learning;
     lp_watcher_tick(&watch->watcher, true);
     watch->is_learning = watch->watcher.is_silent = false;
@@ -233,11 +279,9 @@ LP_MUST_CHECK static int loop(struct watch *watch)
                 watch->watcher.learnt);
     while (!is_over && !lp_log_follow_has_ended(watch->follow)) {
         wait_more(watch);
-        if (turn(watch) < 0)
-            return watch->cmd->err.code;
+        turn(watch);
     }
     lp_watcher_tick(&watch->watcher, true);
-    return 0;
 }
 
 // ---- the verb
@@ -250,6 +294,7 @@ LP_MUST_CHECK static int options_take(struct watch *watch)
     long learn, decay;
     watch->model_path = lp_option_value(cmd, "model");
     lp_str_printf(&watch->places_path, "%s.places", watch->model_path ? watch->model_path : "");
+    lp_str_printf(&watch->lock_path, "%s.lock", watch->model_path ? watch->model_path : "");
     watch->save_ms = SAVE_MS;
     if (save && !lp_duration_parse(save, &watch->save_ms))
         return lp_err_set(&cmd->err, LP_EINPUT, "--save: '%s' is not a time, such as 30s or 5m",
@@ -271,7 +316,7 @@ LP_MUST_CHECK static int options_take(struct watch *watch)
 LP_MUST_CHECK static int watch_all(struct watch *watch, int argc, char **argv)
 {
     bool is_new = true, from_start = lp_option_is_given(watch->cmd, "from-start");
-    if (options_take(watch) < 0 || model_open(watch, &is_new) < 0)
+    if (options_take(watch) < 0 || model_lock(watch) < 0 || model_open(watch, &is_new) < 0)
         return watch->cmd->err.code;
     signals_watch();
     // A model that knows the past needs it no more; a new one learns from it.
@@ -280,7 +325,7 @@ LP_MUST_CHECK static int watch_all(struct watch *watch, int argc, char **argv)
     watch->follow = lp_log_follow_open(&config);
     int code = sources_add(watch, argc, argv, config.from_end);
     if (code == 0)
-        code = loop(watch);
+        loop(watch);
     lp_log_stream_close(watch->watcher.stream); // its last lines are counted
     watch->watcher.stream = NULL;
     if (code == 0)
@@ -293,13 +338,15 @@ LP_MUST_CHECK static int watch_all(struct watch *watch, int argc, char **argv)
 
 static int run(struct lp_cmd *cmd, int argc, char **argv)
 {
-    struct watch watch = {.cmd = cmd, .pipe_fd = -1, .pipe_source = SIZE_MAX};
+    struct watch watch = {.cmd = cmd, .pipe_fd = -1, .pipe_source = SIZE_MAX, .lock_fd = -1};
     watch.watcher.cmd = cmd;
     int code = watch_all(&watch, argc, argv);
     uint64_t anomalies = watch.watcher.anomalies;
     lp_watcher_release(&watch.watcher);
     lp_log_follow_close(watch.follow);
+    model_unlock(&watch);
     lp_str_release(&watch.places_path);
+    lp_str_release(&watch.lock_path);
     if (code < 0)
         return lp_log_fail(cmd);
     return anomalies > 0 && lp_option_is_given(cmd, "fail") ? LP_EXIT_FAILED : LP_EXIT_DONE;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/own.h"
 #include "cmd/log/log_parts.h"
 #include "cmd/log/log_sensor.h"
@@ -41,7 +42,7 @@ static void verdict_print(struct lp_watcher *watcher, const struct lp_watched *s
     if (cmd->is_quiet)
         return;
     if (cmd->is_json) {
-        lp_str_printf(&out, "{\"at\":%" PRId64 ",\"source\":", watcher->now_ms);
+        lp_str_printf(&out, "{\"at\":%" PRId64 ",\"source\":", lp_wall_ms());
         lp_str_add_json(&out, source->name);
         lp_str_add_char(&out, ',');
         lp_log_verdict_json(&out, states, verdict);
@@ -51,8 +52,8 @@ static void verdict_print(struct lp_watcher *watcher, const struct lp_watched *s
     } else {
         struct lp_str text = {0};
         lp_text_fit(&text, recent_text(source, verdict->line), LP_WATCHED_TEXT);
-        lp_str_printf(&out, "%s %s:%" PRIu64 ": ", lp_time_of_day(cmd, watcher->now_ms),
-                      source->name, verdict->line);
+        lp_str_printf(&out, "%s %s:%" PRIu64 ": ", lp_time_of_day(cmd, lp_wall_ms()), source->name,
+                      verdict->line);
         lp_log_explain(states, verdict, &out);
         lp_str_printf(&out, "\n    %s", lp_str_text(&text));
         lp_str_release(&text);
