@@ -214,11 +214,11 @@ static bool brackets_take(struct lp_span *rest, struct lp_span *ret_content)
     if (rest->bytes == 0 || *rest->at != '[')
         return false;
     size_t end = 1;
-    for (int depth = 1; end < rest->bytes; end++) {
-        depth += (rest->at[end] == '[') - (rest->at[end] == ']');
-        if (depth == 0)
+    for (int depth = 1; end < rest->bytes; end++)
+        if (rest->at[end] == '[')
+            depth++;
+        else if (rest->at[end] == ']' && --depth == 0)
             break;
-    }
     if (end == rest->bytes)
         return false;
     *ret_content = lp_span_trim((struct lp_span){rest->at + 1, end - 1});
@@ -260,8 +260,7 @@ static struct lp_span before_token(struct lp_span *rest)
 {
     lp_span_skip_blanks(rest);
     size_t bytes = 0;
-    while (bytes < rest->bytes && rest->at[bytes] != ' ' && rest->at[bytes] != '\t' &&
-           rest->at[bytes] != ']')
+    while (bytes < rest->bytes && !lp_is_blank(rest->at[bytes]) && rest->at[bytes] != ']')
         bytes++;
     struct lp_span token = {rest->at, bytes};
     lp_span_skip(rest, bytes + (bytes < rest->bytes && rest->at[bytes] == ']'));
