@@ -8,7 +8,7 @@
 
 enum { LAYER_HANDLE = 3 }; // where the driver has put it
 
-// FAULT SOCKET TARGET NAME [SOURCE], or: remove PID NAME. FAULT marks whose it is.
+// FAULT SOCKET TARGET NAME [SOURCE CONNECTION], or: remove PID NAME. FAULT marks whose it is.
 static int layer_run(struct lp_cmd *cmd, int argc, char **argv)
 {
     int result;
@@ -19,6 +19,8 @@ static int layer_run(struct lp_cmd *cmd, int argc, char **argv)
                                      .target = argv[3],
                                      .name = argc > 4 ? argv[4] : "limpet",
                                      .source = argc > 5 ? argv[5] : NULL,
+                                     .connection =
+                                         argc > 6 ? (uint32_t)strtoul(argv[6], NULL, 10) : 0,
                                      .handle = LAYER_HANDLE};
         result = lp_layer_run(&spec, &cmd->err);
     }
@@ -28,9 +30,9 @@ static int layer_run(struct lp_cmd *cmd, int argc, char **argv)
 const struct lp_verb lp_verb_layer = {
     .name = "layer",
     .summary = "Serve a volume whose disk is full, slow or broken",
-    .usage = "FAULT SOCKET TARGET NAME [SOURCE] | remove PID NAME",
+    .usage = "FAULT SOCKET TARGET NAME [SOURCE CONNECTION] | remove PID NAME",
     .run = layer_run,
     .least = 3,
-    .most = 5,
+    .most = 6,
     .is_hidden = true,
 };

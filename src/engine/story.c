@@ -196,6 +196,10 @@ static void event_sentence(const struct lp_record *record, const struct subject 
         add_form(text, "%N was gone when Limpet looked for it.", &facts);
         return;
     }
+    if (event.kind == LP_EVENT_NODE_DEAD && event.text && event.text[0]) {
+        add_form(text, "%N was ended: %T.", &facts);
+        return;
+    }
     bool is_silent = event.kind == LP_EVENT_PUBLISHED && !(event.text && event.text[0]);
     if (event_forms[event.kind] && !is_silent)
         add_form(text, event_forms[event.kind], &facts);

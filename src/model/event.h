@@ -48,10 +48,11 @@ enum lp_event_kind {
     // Nodes. incarnation says which life of the node is meant; other lives are ignored.
     LP_EVENT_NODE_UP,     // node, incarnation: limpet-init answers. Also sent for adopted nodes
     LP_EVENT_NODE_FAILED, // node, incarnation: could not be started, nothing of it runs; text
-    LP_EVENT_NODE_DEAD,   // node, incarnation: confirmed dead (status, .is_oom), root kept
-    LP_EVENT_NODE_MUTE,   // node, incarnation: runs, but limpet-init does not answer
-    LP_EVENT_NODE_GONE,   // node, incarnation: confirmed dead and its objects removed
-    LP_EVENT_RENDERED,    // node, incarnation, .revision: files of that version are in force
+    LP_EVENT_NODE_DEAD, // node, incarnation: confirmed dead (status, .is_oom), root kept; text: why
+                        // Limpet had to end it
+    LP_EVENT_NODE_MUTE, // node, incarnation: runs, but limpet-init does not answer
+    LP_EVENT_NODE_GONE, // node, incarnation: confirmed dead and its objects removed
+    LP_EVENT_RENDERED,  // node, incarnation, .revision: files of that version are in force
     // Applications.
     LP_EVENT_APP_STARTED, // node, app, incarnation, .run; also sent for adopted ones
     LP_EVENT_APP_EXITED,  // node, app, incarnation, .run; status, .is_oom. SETUP: 0 is done

@@ -51,6 +51,10 @@ static void crun_ready(struct lp_crun *crun, uint64_t what)
         if (node)
             lp_crun_render_ready(crun, node);
         break;
+    case LP_CRUN_WATCH_LAYER:
+        if (node)
+            lp_crun_layers_check(crun, node);
+        break;
     default:
         if (what == (uint64_t)crun->timer_fd)
             timer_ready(crun);

@@ -147,6 +147,7 @@ static void hello_take(struct news_context *context)
         return;
     }
     bool is_new = node->start != NULL;
+    bool may_have_layers = is_new ? node->start->layer_count > 0 : node->served_count == 0;
     lp_crun_start_free(node);
     node->phase = LP_CRUN_UP;
     node->deadline_ms = INT64_MAX;
@@ -158,7 +159,9 @@ static void hello_take(struct news_context *context)
     else if (node->is_mute)
         node->owes_up = true; // once its applications were told of: they are not to be started anew
     node->is_mute = false;
-    if (is_new)
+    if (may_have_layers)
+        lp_crun_layers_watch(crun, node);
+    if (is_new || node->is_fencing)
         return;
     if (!node->is_adopting) { // the link was lost and stands again: tell what was missed
         node->is_adopting = true;

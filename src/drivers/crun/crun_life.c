@@ -59,6 +59,7 @@ void lp_crun_unlink(struct lp_crun *crun, struct lp_crun_node *node)
 void lp_crun_forget(struct lp_crun *crun, struct lp_crun_node *node)
 {
     lp_crun_unlink(crun, node);
+    lp_crun_layers_forget(node);
     lp_crun_render_drop(node);
     lp_crun_start_free(node);
     if (node->pidfd >= 0)
@@ -159,7 +160,7 @@ static void dead_tell(struct lp_crun *crun, struct lp_crun_node *node)
     } else if (node->has_failed) {
         lp_crun_put(crun, node, LP_EVENT_NODE_FAILED, node->failure);
     } else {
-        struct lp_event *event = lp_crun_put(crun, node, LP_EVENT_NODE_DEAD, NULL);
+        struct lp_event *event = lp_crun_put(crun, node, LP_EVENT_NODE_DEAD, node->failure);
         event->status = node->status;
         event->is_oom = node->is_oom;
     }
@@ -182,6 +183,7 @@ static void dead_check(struct lp_crun *crun, struct lp_crun_node *node)
         return;
     }
     lp_crun_unlink(crun, node);
+    lp_crun_layers_forget(node);
     lp_crun_render_drop(node);
     lp_crun_start_free(node);
     remains_remove(crun, node);

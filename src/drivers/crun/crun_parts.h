@@ -71,6 +71,11 @@ struct lp_crun_render {
     struct lp_str trouble; // what went wrong, for the event's text
 };
 
+struct lp_crun_served { // a layer that a volume of a living node has
+    int pidfd;
+    char *target; // heap
+};
+
 struct lp_crun_node {
     struct lp_node_mark mark;
     enum lp_crun_phase phase;
@@ -93,7 +98,9 @@ struct lp_crun_node {
     int64_t heard_ms, asked_ms; // asked_ms 0: not waiting for an answer
     struct lp_crun_start *start;
     struct lp_crun_render *render;
-    char *failure; // heap; of the last start
+    struct lp_crun_served *served; // heap
+    size_t served_count;
+    char *failure; // heap; of the last start, or why it had to end
 };
 
 struct lp_crun_event {
@@ -127,7 +134,12 @@ struct lp_crun_node *lp_crun_add(struct lp_crun *crun, const struct lp_node_mark
 // An event about the node, and how to fill one in further. text is copied; may be NULL.
 struct lp_event *lp_crun_put(struct lp_crun *crun, const struct lp_crun_node *node,
                              enum lp_event_kind kind, const char *text);
-enum lp_crun_watch { LP_CRUN_WATCH_PIDFD = 1, LP_CRUN_WATCH_LINK, LP_CRUN_WATCH_EXEC };
+enum lp_crun_watch {
+    LP_CRUN_WATCH_PIDFD = 1,
+    LP_CRUN_WATCH_LINK,
+    LP_CRUN_WATCH_EXEC,
+    LP_CRUN_WATCH_LAYER
+};
 LP_MUST_CHECK int lp_crun_watch(struct lp_crun *crun, const struct lp_crun_node *node,
                                 enum lp_crun_watch kind, int fd, struct lp_err *err);
 void lp_crun_wake_at(struct lp_crun *crun, int64_t at_ms);
@@ -144,6 +156,7 @@ LP_MUST_CHECK int lp_crun_start_begin(struct lp_crun *crun, const struct lp_orde
 void lp_crun_start_next(struct lp_crun *crun); // start what may start now
 void lp_crun_start_ended(void *context, const struct lp_child_exit *exit); // crun or rm ended
 void lp_crun_start_fail(struct lp_crun *crun, struct lp_crun_node *node, const char *why);
+void lp_crun_failure_note(struct lp_crun_node *node, const char *why);
 // SIGKILL to whatever of a crun still works on the node: its worker is in a session of its own, and
 // goes on when the crun that was started is killed. Was there any? Ask until there is none.
 bool lp_crun_stragglers_kill(const struct lp_crun *crun, const struct lp_node_mark *mark);
@@ -153,6 +166,11 @@ LP_MUST_CHECK int lp_crun_layers_start(struct lp_crun *crun, struct lp_crun_node
                                        struct lp_err *err);
 // Let go of their mounts: those that are not in the node by now are gone, and who serves them ends.
 void lp_crun_layers_release(struct lp_crun_start *start);
+// Of a node that answers: a layer that ends while its mount is there leaves a volume that is dead,
+// and so is the node then.
+void lp_crun_layers_watch(struct lp_crun *crun, struct lp_crun_node *node);
+void lp_crun_layers_check(struct lp_crun *crun, struct lp_crun_node *node); // one has ended
+void lp_crun_layers_forget(struct lp_crun_node *node);
 enum { LP_CRUN_LAYER_TAG = 2 }; // upper half of a layer's tag as a child
 
 // crun_life.c: alive, mute, dead, gone.

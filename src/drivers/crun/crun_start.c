@@ -237,12 +237,17 @@ bool lp_crun_stragglers_kill(const struct lp_crun *crun, const struct lp_node_ma
     return stragglers_seek(crun, mark) || stragglers_seek(crun, mark);
 }
 
-// Nothing of it runs, or what does is being killed now; the event follows once that is certain.
-void lp_crun_start_fail(struct lp_crun *crun, struct lp_crun_node *node, const char *why)
+void lp_crun_failure_note(struct lp_crun_node *node, const char *why)
 {
     lp_heap_free(node->failure);
     node->failure = lp_heap_take(strlen(why) + 1);
     memcpy(node->failure, why, strlen(why));
+}
+
+// Nothing of it runs, or what does is being killed now; the event follows once that is certain.
+void lp_crun_start_fail(struct lp_crun *crun, struct lp_crun_node *node, const char *why)
+{
+    lp_crun_failure_note(node, why);
     node->has_failed = true;
     lp_crun_fence(crun, node);
 }

@@ -79,9 +79,11 @@ LP_MUST_CHECK static int ground_open(struct lp_layer *layer, int *ret_base_fd, s
     if (!spec->source) {
         if (lp_layer_mount(spec->name, &layer->fuse_fd, &mount_fd, err) < 0)
             return err->code;
+        layer->connection = lp_layer_connection(mount_fd);
         return target_cover(spec, mount_fd, ret_base_fd, err);
     }
     layer->fuse_fd = spec->handle;
+    layer->connection = spec->connection;
     int base = open(spec->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (base < 0)
         return lp_err_set(err, LP_EIO, "%s: %s", spec->source, strerror(errno));

@@ -16,12 +16,13 @@
 enum { LP_LAYER_NAME_BYTES = 24, LP_LAYER_TEXT_BYTES = 240 };
 
 struct lp_layer_spec {
-    const char *socket; // path: where orders come in
-    const char *target; // folder in the node
-    const char *name;   // as lp_layer_name: the source of its mount in /proc/PID/mountinfo
-    const char *source; // folder of the host that it shows; NULL: what lies at the target
-    int handle;         // taken over. With a source: /dev/fuse, mounted already (lp_layer_mount);
-                        // else the node's mount namespace, where it covers the target
+    const char *socket;  // path: where orders come in
+    const char *target;  // folder in the node
+    const char *name;    // as lp_layer_name: the source of its mount in /proc/PID/mountinfo
+    const char *source;  // folder of the host that it shows; NULL: what lies at the target
+    uint32_t connection; // with a source: lp_layer_connection
+    int handle;          // taken over. With a source: /dev/fuse, mounted already (lp_layer_mount);
+                         // else the node's mount namespace, where it covers the target
 };
 // Returns when the mount is gone.
 LP_MUST_CHECK int lp_layer_run(const struct lp_layer_spec *spec, struct lp_err *err);
@@ -32,6 +33,17 @@ void lp_layer_name(const char *target, char ret_name[LP_LAYER_NAME_BYTES]);
 // the caller's; when the mount's is closed before it was attached, the server ends.
 LP_MUST_CHECK int lp_layer_mount(const char *name, int *ret_fuse_fd, int *ret_mount_fd,
                                  struct lp_err *err);
+// What bears the name of the layers that volumes have from a node's start on.
+#define LP_LAYER_OF_NODE "limpet"
+// Call visit with the place of each mount of layers of that name in the mount namespace of the
+// process. False: there is none, or the process has no mounts any more.
+bool lp_layer_each_mount(pid_t pid, const char *name,
+                         void (*visit)(void *context, const char *target), void *context);
+// The kernel's number of the connection behind such a mount; 0: not known.
+uint32_t lp_layer_connection(int mount_fd);
+// All that waits for it fails at once, and all that is asked later. May enter a mount namespace of
+// its own: for a process of its own.
+void lp_layer_connection_end(uint32_t connection);
 // Where in the mount namespace of the process is a layer of that name mounted? False: nowhere.
 bool lp_layer_find_mount(pid_t pid, const char *name, char *ret_target, size_t bytes);
 // Take away the mount of a layer that died, in the mount namespace of `pid`. Enters it: for a
@@ -81,6 +93,8 @@ struct lp_layer_answer {
 LP_MUST_CHECK int lp_layer_ask(const char *socket, enum lp_layer_want want,
                                const struct lp_layer_fault *fault,
                                struct lp_layer_answer *ret_answer, struct lp_err *err);
+// Who listens there. LP_ENOTFOUND: nobody.
+LP_MUST_CHECK int lp_layer_process(const char *socket, pid_t *ret_pid, struct lp_err *err);
 // SIGKILL to who listens there.
 void lp_layer_kill(const char *socket);
 // SIGKILL to the layers of a node, whose folder that is: what was asked of its disks and not done

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 #include "base/own.h"
 #include "drivers/layer/layer_parts.h"
 
-enum { TRIES_MAX = 20000, LOOK_BYTES = 4096 };
+enum { TRIES_MAX = 20000, LOOK_BYTES = 4096, GUARD_MS = 100 };
 
 // How a look at one fault goes: through an open file of the layer, in the node.
 struct look {
@@ -223,8 +224,7 @@ _Noreturn static void helper_finish(int fd, const struct lp_layer_answer *answer
 
 // In a child. The kernel waits for pages that are being read before it drops them. Over the layer's
 // own handle that would be for ever when the layer is killed meanwhile: what it was asked and did
-// not answer fails only when nobody has its handle any more. So the child has one of its own. (Who
-// asks again then waits until the node ends.)
+// not answer fails only when nobody has its handle any more. So the child has one of its own.
 static void handle_clone(const struct lp_layer *layer)
 {
     uint32_t served_fd = (uint32_t)layer->fuse_fd;
@@ -233,8 +233,27 @@ static void handle_clone(const struct lp_layer *layer)
         (void)dup3(own, layer->fuse_fd, O_CLOEXEC);
 }
 
+// A child of such a child, which has no handle: when the layer is killed, it ends the connection
+// that its sibling still holds, so that nobody waits for pages that nobody will read.
+static void guard_start(const struct lp_layer *layer)
+{
+    LP_OWNS_FD int served = (int)syscall(SYS_pidfd_open, getppid(), 0);
+    LP_OWNS_FD int helper = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (served < 0 || helper < 0 || layer->connection == 0 || fork() != 0)
+        return;
+    close(layer->fuse_fd);
+    struct pollfd ends[] = {{.fd = helper, .events = POLLIN}, {.fd = served, .events = POLLIN}};
+    while (poll(ends, 2, -1) < 0 && errno == EINTR)
+        continue;
+    // A helper that can end does so now, and the connection with it; its number is free then.
+    if (!ends[0].revents && poll(ends, 1, GUARD_MS) == 0)
+        lp_layer_connection_end(layer->connection);
+    _exit(0);
+}
+
 static void caches_drop(struct lp_layer *layer, bool keeps_held)
 {
+    guard_start(layer);
     handle_clone(layer);
     lp_layer_caches_drop(layer, keeps_held);
 }

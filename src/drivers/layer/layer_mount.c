@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "drivers/layer/layer.h"
+
+#define CONTROL "/sys/fs/fuse/connections"
 
 // ABI; not every libc's headers have them.
 enum {
@@ -65,6 +68,26 @@ int lp_layer_mount(const char *name, int *ret_fuse_fd, int *ret_mount_fd, struct
     return 0;
 }
 
+uint32_t lp_layer_connection(int mount_fd)
+{
+    struct statx facts; // what the kernel knows by itself: nobody serves it yet
+    bool is_known = statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &facts) == 0;
+    return is_known ? facts.stx_dev_minor : 0;
+}
+
+void lp_layer_connection_end(uint32_t connection)
+{
+    char path[64];
+    snprintf(path, sizeof(path), CONTROL "/%u/abort", (unsigned)connection);
+    if (access(CONTROL "/.", F_OK) == 0 && access(path, F_OK) < 0 &&
+        (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+         mount("fusectl", CONTROL, "fusectl", 0, NULL) < 0))
+        return;
+    LP_OWNS_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)!write(fd, "1", 1);
+}
+
 // "ID PARENT MAJOR:MINOR ROOT TARGET OPTIONS [...] - TYPE SOURCE ...", with \ooo for blanks.
 static bool line_is_of(char *line, const char *name, char **ret_target)
 {
@@ -94,10 +117,11 @@ static void blanks_restore(char *text)
     *to = '\0';
 }
 
-bool lp_layer_find_mount(pid_t pid, const char *name, char *ret_target, size_t bytes)
+bool lp_layer_each_mount(pid_t pid, const char *name,
+                         void (*visit)(void *context, const char *target), void *context)
 {
     char path[64], *state = NULL, *target;
-    bool is_there = false;
+    bool is_any = false;
     LP_OWNS_STR struct lp_str text = {0};
     snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
     if (lp_file_read(path, MOUNTINFO_BYTES_MAX, &text, NULL) < 0 || text.bytes == 0)
@@ -107,10 +131,27 @@ bool lp_layer_find_mount(pid_t pid, const char *name, char *ret_target, size_t b
         if (!line_is_of(line, name, &target))
             continue;
         blanks_restore(target);
-        snprintf(ret_target, bytes, "%s", target); // the last one is the uppermost
-        is_there = true;
+        visit(context, target);
+        is_any = true;
     }
-    return is_there;
+    return is_any;
+}
+
+struct found {
+    char *target;
+    size_t bytes;
+};
+
+static void found_note(void *context, const char *target)
+{
+    const struct found *found = context;
+    snprintf(found->target, found->bytes, "%s", target); // the last one is the uppermost
+}
+
+bool lp_layer_find_mount(pid_t pid, const char *name, char *ret_target, size_t bytes)
+{
+    struct found found = {ret_target, bytes};
+    return lp_layer_each_mount(pid, name, found_note, &found);
 }
 
 int lp_layer_unmount(pid_t pid, const char *name, struct lp_err *err)

@@ -66,15 +66,25 @@ int lp_layer_ask(const char *socket, enum lp_layer_want want, const struct lp_la
     return 0;
 }
 
-void lp_layer_kill(const char *socket)
+int lp_layer_process(const char *socket, pid_t *ret_pid, struct lp_err *err)
 {
     LP_OWNS_FD int fd = -1;
     struct ucred who = {0};
     socklen_t bytes = sizeof(who);
+    if (lp_init_socket_open(socket, true, &fd, err) < 0)
+        return err->code;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes) < 0 || who.pid <= 1)
+        return lp_err_set(err, LP_EIO, "%s: who listens is not known", socket);
+    *ret_pid = who.pid;
+    return 0;
+}
+
+void lp_layer_kill(const char *socket)
+{
+    pid_t pid;
     struct lp_err ignored;
-    if (lp_init_socket_open(socket, true, &fd, &ignored) == 0 &&
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes) == 0 && who.pid > 1)
-        kill(who.pid, SIGKILL);
+    if (lp_layer_process(socket, &pid, &ignored) == 0)
+        kill(pid, SIGKILL);
 }
 
 void lp_layers_kill(const char *node_folder)

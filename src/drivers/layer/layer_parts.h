@@ -59,6 +59,7 @@ struct lp_layer {
     // One for each fault, and one that takes the mount away.
     struct lp_layer_helper helpers[LP_LAYER_KINDS + 1];
     char cookie[LP_LAYER_COOKIE_BYTES]; // name of the file to look through
+    uint32_t connection;                // lp_layer_connection
     bool is_ending;                     // no new orders; it ends with the last open file
     int epoll_fd, timer_fd, listen_fd, fuse_fd;
 };
