@@ -49,7 +49,7 @@ within 5 eval '[ "$(readers)" -ge 4 ]'; ok $? "four read from the slow disk"
 lost=$(lp faults -o json | jq -r '.[] | select(.kind == "lose-writes") | .fault')
 timeout 2 "$LIMPET" --root "$root" heal "$lost" >/dev/null 2>&1
 kill -9 "$(layer db-1)"
-told() { for i in 1 2 3 4; do grep -q 'not connected' "$work/told.$i" || return 1; done; }
+told() { for i in 1 2 3 4; do grep -qE 'not connected|connection abort' "$work/told.$i" || return 1; done; }
 within 3 told; ok $? "each of them is told that the disk is gone"
 lp exec db-1 touch /tmp/over; wait
 lp heal --all >/dev/null; is $? 0 "it is healed"
