@@ -270,10 +270,15 @@ bool lp_cgroup_memory(const struct lp_cgroup_layout *layout, const char *path, u
            *ret_limit < none;
 }
 
-bool lp_cgroup_has_pids_limit(const struct lp_cgroup_layout *layout, const char *path)
+bool lp_cgroup_pids_room(const struct lp_cgroup_layout *layout, const char *path,
+                         uint64_t *ret_room)
 {
-    uint64_t limit;
-    return number_read(layout, "pids", path, "pids.max", &limit);
+    uint64_t limit, used;
+    if (!number_read(layout, "pids", path, "pids.max", &limit) ||
+        !number_read(layout, "pids", path, "pids.current", &used))
+        return false;
+    *ret_room = limit > used ? limit - used : 0;
+    return true;
 }
 
 void lp_cgroup_procs_find(const struct lp_cgroup_layout *layout, const char *path,

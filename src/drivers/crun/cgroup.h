@@ -38,7 +38,9 @@ size_t lp_cgroup_pids(const struct lp_cgroup_layout *layout, const char *path, p
 // The memory limit of the group and what it uses, bytes. False when it has none.
 bool lp_cgroup_memory(const struct lp_cgroup_layout *layout, const char *path, uint64_t *ret_limit,
                       uint64_t *ret_used);
-bool lp_cgroup_has_pids_limit(const struct lp_cgroup_layout *layout, const char *path);
+// How many more processes and threads the group may have. False when it has no limit of them.
+bool lp_cgroup_pids_room(const struct lp_cgroup_layout *layout, const char *path,
+                         uint64_t *ret_room);
 // The files into which a process writes "0" to enter the group.
 struct lp_cgroup_procs {
     char paths[12][4096];

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "drivers/fault/fault_parts.h"
@@ -19,6 +20,7 @@ enum {
     COMM_MAX_BYTES = 64,
     VICTIMS_MAX = 256,
     SCORE_BYTES = 16,
+    PLACES_MS = 5000,
     WORKERS_MAX = 128,
     SCORE_VICTIM = 1000
 };
@@ -123,20 +125,21 @@ static void victims_set(const struct lp_faults *faults, const struct lp_fault_jo
 
 static int load_prepare(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err)
 {
-    uint64_t amount = job->spec.count, limit = 0, room = 0;
+    uint64_t amount = job->spec.count, limit = 0, room = 0, places = 0;
     struct lp_place cgroup = lp_fault_cgroup(faults, job);
     if (job->spec.kind == LP_FAULT_MEMORY && memory_amount(faults, job, &amount, err) < 0)
         return err->code;
     if (job->spec.kind == LP_FAULT_OOM && memory_room(faults, job, &limit, &room, err) < 0)
         return err->code;
     if (job->spec.kind == LP_FAULT_PROCESSES &&
-        !lp_cgroup_has_pids_limit(&faults->cgroups, cgroup.text))
+        !lp_cgroup_pids_room(&faults->cgroups, cgroup.text, &places))
         return lp_err_set(err, LP_EUNSUPPORTED,
                           "%s has no limit of processes to fill (deploy.resources.limits.pids)",
                           job->mark.name);
     if (job->spec.kind == LP_FAULT_OOM)
         victims_note(faults, job);
     json_object_set_new(job->undo, "amount", json_integer((json_int_t)amount));
+    json_object_set_new(job->undo, "places", json_integer((json_int_t)places));
     json_object_set_new(
         job->undo, "oom_kills",
         json_integer((json_int_t)lp_cgroup_oom_kills(&faults->cgroups, cgroup.text)));
@@ -269,11 +272,23 @@ static int load_look(struct lp_faults *faults, struct lp_fault_job *job, struct 
     return 1;
 }
 
+// Processes that were killed keep their places until somebody has heard of their end, which the
+// first process of the machine may take a while for: half of the room of before is awaited.
+static bool has_places(const struct lp_faults *faults, const struct lp_fault_job *job)
+{
+    uint64_t room, was = (uint64_t)json_integer_value(json_object_get(job->undo, "places"));
+    return job->spec.kind != LP_FAULT_PROCESSES || lp_monotonic_ms() - job->since_ms > PLACES_MS ||
+           !lp_cgroup_pids_room(&faults->cgroups, lp_fault_cgroup(faults, job).text, &room) ||
+           room * 2 >= was;
+}
+
 static int load_undo(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err)
 {
     if (job->spec.kind == LP_FAULT_OOM)
         victims_set(faults, job, false);
-    return hog_ends(faults, job) ? 0 : lp_err_set(err, LP_ETIMEOUT, "the hog is ending");
+    return hog_ends(faults, job) && has_places(faults, job)
+               ? 0
+               : lp_err_set(err, LP_ETIMEOUT, "the hog is ending");
 }
 
 const struct lp_fault_hand lp_fault_hand_load = {
