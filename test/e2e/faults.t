@@ -13,7 +13,7 @@ services:
     volumes: ["data:/data"]
   sink:
     image: host
-    command: [python3, -u, -c, "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.bind(('',9))\nwhile True: print(s.recv(99).decode())"]
+    command: [python3, -u, -c, "import socket,subprocess\nsubprocess.Popen(['env','-i','setsid','sleep','999'])\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.bind(('',9))\nwhile True: print(s.recv(99).decode())"]
   kept:
     image: host
     command: [sleep, "1000"]
@@ -42,6 +42,9 @@ lp break web-1 kill >/dev/null; is $? 0 "kill"
 within 5 fetch sink-1; ok $? "and healed"
 out=$(lp break web-1/httpd kill 2>&1); is $? 1 "an application that there is not"
 like "$out" "no application 'httpd'" "is named"
+lp break sink-1 hang --for 1m >/dev/null
+is "$(state "$(pgrep -P "$(apid sink-1)")")" T "hang: also of a child without environment, in a session of its own"
+lp heal sink-1 >/dev/null; is "$(state "$(pgrep -P "$(apid sink-1)")")" S "which goes on"
 old=$(apid web-1)
 lp break web-1 hang --for 1m >/dev/null
 is "$(state "$old")" T "hang: its process is stopped"

@@ -60,17 +60,36 @@ static bool is_over(char state)
     return state == 0 || state == 'Z' || state == 'X';
 }
 
+// All processes that the application has now, also those that were made while others were being
+// stopped.
+static int hang_look(struct lp_faults *faults, struct lp_fault_job *job, struct lp_str *ret_seen)
+{
+    pid_t *pids = lp_heap_take(PROCESSES_MAX * sizeof(*pids));
+    size_t count = lp_fault_processes(faults, job, pids, PROCESSES_MAX), waiting = 0;
+    for (size_t i = 0; i < count; i++) {
+        char state = lp_fault_process_state(pids[i]);
+        if (is_over(state) || state == 'T' || state == 't')
+            continue;
+        kill(pids[i], SIGSTOP);
+        waiting++;
+    }
+    lp_heap_free(pids);
+    if (waiting == 0)
+        lp_str_printf(ret_seen, "%zu of its processes are stopped", count);
+    return waiting == 0;
+}
+
 static int process_look(struct lp_faults *faults, struct lp_fault_job *job, struct lp_str *ret_seen,
                         struct lp_err *err)
 {
+    if (job->spec.kind == LP_FAULT_HANG)
+        return hang_look(faults, job, ret_seen);
     size_t i, waiting = 0;
     const json_t *pid, *pids = json_object_get(job->undo, "pids");
-    bool is_hang = job->spec.kind == LP_FAULT_HANG;
-    bool is_first_only = !is_hang && job->spec.kind != LP_FAULT_KILL;
+    bool is_first_only = job->spec.kind != LP_FAULT_KILL;
     json_array_foreach (pids, i, pid) {
         char state = lp_fault_process_state((pid_t)json_integer_value(pid));
-        bool is_seen = is_over(state) || (is_hang && (state == 'T' || state == 't'));
-        waiting += !is_seen && (i == 0 || !is_first_only);
+        waiting += !is_over(state) && (i == 0 || !is_first_only);
     }
     int64_t now_ms = lp_monotonic_ms();
     if (waiting > 0 && job->spec.kind == LP_FAULT_RESTART &&
@@ -82,8 +101,8 @@ static int process_look(struct lp_faults *faults, struct lp_fault_job *job, stru
                           RESTART_GRACE_MS / 1000);
     if (waiting > 0)
         return 0;
-    lp_str_printf(ret_seen, "%zu of its processes %s", is_first_only ? 1 : json_array_size(pids),
-                  is_hang ? "are stopped" : "ended");
+    lp_str_printf(ret_seen, "%zu of its processes ended",
+                  is_first_only ? 1 : json_array_size(pids));
     return 1;
 }
 

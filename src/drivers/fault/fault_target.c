@@ -144,7 +144,7 @@ static bool has_mark(pid_t pid, const char *app)
 }
 
 struct member {
-    pid_t pid;
+    pid_t pid, parent;
     int session;
     bool is_in, is_first;
 };
@@ -156,8 +156,30 @@ static void member_read(pid_t pid, pid_t init, const char *app, struct member *r
     if (pid == init || !stat_read(pid, &line) || line.state == 'Z' || line.state == 'X')
         return;
     ret_member->session = line.session;
+    ret_member->parent = line.parent;
     ret_member->is_in = !app[0] || has_mark(pid, app);
     ret_member->is_first = ret_member->is_in && line.parent == init;
+}
+
+// A process that cleared its environment, or wrote its title over it, is known by its session or by
+// its parent.
+static bool is_related(const struct member *one, const struct member *other)
+{
+    return other->is_in && other->pid != one->pid &&
+           (one->parent == other->pid || (other->is_first && one->session == other->session));
+}
+
+static void family_find(struct member *members, size_t count)
+{
+    for (bool is_new = true; is_new;) {
+        is_new = false;
+        for (size_t i = 0; i < count; i++) {
+            bool was_in = members[i].is_in;
+            for (size_t k = 0; k < count && members[i].session && !members[i].is_in; k++)
+                members[i].is_in = is_related(&members[i], &members[k]);
+            is_new = is_new || members[i].is_in != was_in;
+        }
+    }
 }
 
 size_t lp_fault_processes(const struct lp_faults *faults, const struct lp_fault_job *job,
@@ -173,10 +195,7 @@ size_t lp_fault_processes(const struct lp_faults *faults, const struct lp_fault_
     struct member *members = lp_heap_take((all + 1) * sizeof(*members));
     for (size_t i = 0; i < all; i++)
         member_read(pids[i], init, job->app_name, &members[i]);
-    // A process that cleared its environment is known by its session.
-    for (size_t i = 0; i < all; i++)
-        for (size_t k = 0; k < all && members[i].session && !members[i].is_in; k++)
-            members[i].is_in = members[k].is_first && members[k].session == members[i].session;
+    family_find(members, all);
     size_t count = 0;
     for (int is_first = 1; is_first >= 0; is_first--)
         for (size_t i = 0; i < all && count < most; i++)
