@@ -218,7 +218,9 @@ static const char style[] =
     "width:.7rem;height:.7rem;border-radius:50%;margin-right:.4rem}\n"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;"
     "border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}"
-    "th,td.n{white-space:nowrap;color:var(--dim);font-weight:500}\n";
+    "th,td.n{white-space:nowrap;color:var(--dim);font-weight:500}\n"
+    "@media(max-width:40rem){body{margin:1rem auto;padding:0 .8rem}th:nth-child(3),td:nth-child(3)"
+    "{display:none}.tick,.axis{font-size:22px}}\n";
 
 static void style_add(struct lp_str *out)
 {
@@ -244,6 +246,10 @@ static void legend_add(struct plot *plot)
 static void table_add(struct plot *plot)
 {
     const struct lp_log_page *page = plot->page;
+    if (page->verdict_count == 0) {
+        lp_str_add(plot->out, "<p class=\"dim\">No line is odd.</p>\n");
+        return;
+    }
     lp_str_add(plot->out, "<table><thead><tr><th>bits</th><th>line</th><th>list</th><th>why</th>"
                           "</tr></thead><tbody>\n");
     for (size_t i = 0; i < page->verdict_count; i++) {

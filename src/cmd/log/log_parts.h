@@ -47,6 +47,9 @@ void lp_log_bits_json(struct lp_str *out, int64_t bits);
 // One object of `rank`, of `watch` or of a page, without its braces.
 void lp_log_verdict_json(struct lp_str *out, const struct lp_log_states *states,
                          const struct lp_log_verdict *verdict);
+// For people: of verdicts, the highest first, at most `most` stay, each line that does not fit once
+// (not again at the line before it), none of 0.0 bits. Returns how many.
+size_t lp_log_verdicts_once(struct lp_log_verdict *verdicts, size_t count, size_t most);
 // The whole of a file ("-": standard input), for what needs its bytes again.
 LP_MUST_CHECK int lp_log_file_whole(const struct lp_cmd *cmd, const char *path,
                                     struct lp_str *ret_bytes, struct lp_err *err);

@@ -68,10 +68,11 @@ LP_MUST_CHECK static int picture_draw(struct lp_cmd *cmd, struct picture *pictur
     if (picture->lines.count == 0)
         return lp_err_set(&cmd->err, LP_EINPUT, "%s has no lines", path);
     struct lp_log_verdict *verdicts =
-        lp_arena_new_array(cmd->arena, struct lp_log_verdict, (size_t)top + 1);
-    const struct lp_log_rank_config config = {.list = LP_LOG_MERGED, .top = (size_t)top};
+        lp_arena_new_array(cmd->arena, struct lp_log_verdict, 2 * (size_t)top + 1);
+    const struct lp_log_rank_config config = {.list = LP_LOG_MERGED, .top = 2 * (size_t)top};
     if (top > 0)
         lp_log_rank(picture->model, &picture->lines, &config, verdicts, &page->verdict_count);
+    page->verdict_count = lp_log_verdicts_once(verdicts, page->verdict_count, (size_t)top);
     walk(cmd, picture, (uint64_t)seed);
     page->verdicts = verdicts;
     page->title = path;

@@ -91,37 +91,15 @@ static void self_train(const struct ranking *ranking, struct lp_log_model *model
         lp_log_model_train(model, lines, 0, lines->count);
 }
 
-// Of two verdicts that say of one line that it does not fit, one tells more: that of the line
-// itself.
-static const struct lp_log_verdict *telling(const struct lp_log_verdict *verdicts, size_t count,
-                                            size_t index)
-{
-    const struct lp_log_verdict *verdict = &verdicts[index], *found = verdict;
-    for (size_t i = 0; verdict->unfit && i < count; i++) {
-        if (i == index || verdicts[i].unfit != verdict->unfit)
-            continue;
-        if (i < index)
-            return NULL; // was told
-        if (verdicts[i].line == verdict->unfit)
-            found = &verdicts[i];
-    }
-    return found;
-}
-
 static void verdicts_print(struct lp_cmd *cmd, const struct ranking *ranking, const char *path,
-                           const struct lp_log_states *states,
-                           const struct lp_log_verdict *verdicts, size_t count)
+                           const struct lp_log_states *states, struct lp_log_verdict *verdicts,
+                           size_t count)
 {
-    size_t shown = 0;
-    for (size_t i = 0; i < count && shown < ranking->shown; i++) {
-        const struct lp_log_verdict *verdict =
-            cmd->is_json ? &verdicts[i] : telling(verdicts, count, i);
-        bool is_nothing = !cmd->is_json && verdicts[i].score * 20 < LP_LOG_BIT; // "0.0 bits"
-        if (!verdict || is_nothing || verdicts[i].score < ranking->least)
-            continue;
-        verdict_print(cmd, ranking, path, states, verdict);
-        shown++;
-    }
+    if (!cmd->is_json)
+        count = lp_log_verdicts_once(verdicts, count, ranking->shown);
+    for (size_t i = 0; i < count; i++)
+        if (verdicts[i].score >= ranking->least)
+            verdict_print(cmd, ranking, path, states, &verdicts[i]);
 }
 
 LP_MUST_CHECK static int file_rank(struct lp_cmd *cmd, struct ranking *ranking, const char *path,

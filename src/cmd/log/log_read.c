@@ -168,3 +168,31 @@ void lp_log_verdict_json(struct lp_str *out, const struct lp_log_states *states,
     lp_str_add(out, ",\"because\":");
     lp_str_add_json(out, lp_str_text(&because));
 }
+
+// Of two verdicts that say of one line that it does not fit, one tells more: that of the line
+// itself. NULL: it was told.
+static const struct lp_log_verdict *telling(const struct lp_log_verdict *verdicts, size_t count,
+                                            size_t index, size_t told)
+{
+    const struct lp_log_verdict *verdict = &verdicts[index], *found = verdict;
+    for (size_t i = 0; verdict->unfit && i < told; i++)
+        if (verdicts[i].unfit == verdict->unfit)
+            return NULL;
+    for (size_t i = index + 1; verdict->unfit && i < count; i++)
+        if (verdicts[i].unfit == verdict->unfit && verdicts[i].line == verdict->unfit)
+            found = &verdicts[i];
+    return found;
+}
+
+size_t lp_log_verdicts_once(struct lp_log_verdict *verdicts, size_t count, size_t most)
+{
+    size_t told = 0;
+    for (size_t i = 0; i < count && told < most; i++) {
+        bool is_nothing = verdicts[i].score * 20 < LP_LOG_BIT; // "0.0 bits"
+        const struct lp_log_verdict *verdict =
+            is_nothing ? NULL : telling(verdicts, count, i, told);
+        if (verdict)
+            verdicts[told++] = *verdict;
+    }
+    return told;
+}
