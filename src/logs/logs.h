@@ -26,8 +26,9 @@ enum {
     LP_LOG_BIT = 256,              // score units a bit
     LP_LOG_LINE_BYTES = 64 * 1024, // what is read of a line; the rest is skipped
     LP_LOG_TAG_BYTES = 64,
-    LP_LOG_STATES_MAX = 65535, // templates; those beyond fold into one "other" a tag
-    LP_LOG_WINDOW = 3,         // W: how many lines ahead and back MISSING looks
+    LP_LOG_STATES_MAX = 65535,      // templates; those beyond fold into one "other" a tag
+    LP_LOG_WINDOW = 3,              // W: how many lines ahead and back MISSING looks
+    LP_LOG_LAG = LP_LOG_WINDOW + 8, // lines that stand behind one when a stream judges it
 };
 
 // ---- lines to states (states.c, format*.c, template*.c)
@@ -169,7 +170,7 @@ struct lp_log_verdict {
 struct lp_log_rank_config {
     enum lp_log_list list;
     size_t top;        // how many are wanted
-    bool is_streaming; // counts of training and the past only; each verdict W lines late
+    bool is_streaming; // counts of training and of the log so far; verdicts LP_LOG_LAG lines late
     bool with_keys;    // a chain per process or request (lines->keys), not one for the whole log
 };
 // The `top` highest of the list, ties by the lower line. lines: of the model's own states table.
@@ -185,10 +186,10 @@ void lp_log_explain(const struct lp_log_states *states, const struct lp_log_verd
 struct lp_log_stream;
 struct lp_log_stream *lp_log_stream_open(struct lp_log_model *model); // model lent, and grows
 void lp_log_stream_close(struct lp_log_stream *stream);
-// Take the next line's state. Returns true when ret_unexpected and ret_missing of the line W lines
-// ago were written (score 0 of ret_missing: nothing is). Lines are counted from the opening.
-// The model may be saved, decayed, merged into or trained in between. Closing counts the last
-// lines.
+// Take the next line's state. Returns true when ret_unexpected and ret_missing of the line
+// LP_LOG_LAG lines ago were written (score 0 of ret_missing: nothing is). Lines are counted from
+// the opening. The model may be saved, decayed, merged into or trained in between. Closing counts
+// the last lines.
 bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,
                         struct lp_log_verdict *ret_unexpected, struct lp_log_verdict *ret_missing);
 // The same when lines of several logs come mixed: each source (numbered from 0, without gaps) is a
@@ -196,6 +197,11 @@ bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,
 bool lp_log_stream_step_of(struct lp_log_stream *stream, size_t source, uint16_t state,
                            struct lp_log_verdict *ret_unexpected,
                            struct lp_log_verdict *ret_missing);
+// Nothing more comes for now: judge the next line by what is there, if W lines stand behind it.
+// False: none is left. Lines that come later are judged as ever, these not again.
+bool lp_log_stream_settle_of(struct lp_log_stream *stream, size_t source,
+                             struct lp_log_verdict *ret_unexpected,
+                             struct lp_log_verdict *ret_missing);
 
 // ---- anomalies put into a log on purpose, and what of them is found (inject.c, evaluate.c)
 

@@ -111,8 +111,8 @@ static int64_t unexpected_again(const struct ranker *ranker, size_t i)
 // What is left of it at most when the burst is taken off that it may stand in.
 static int64_t less_burst_most(const struct ranker *ranker, uint16_t state, int64_t ins)
 {
-    int64_t near = lp_log_scores_burst(&ranker->scores, state, true);
-    int64_t alone = lp_log_scores_burst(&ranker->scores, state, false);
+    int64_t near = lp_log_scores_burst(&ranker->scores, state, true, 2 * LP_LOG_NEAR);
+    int64_t alone = lp_log_scores_burst(&ranker->scores, state, false, 2 * LP_LOG_NEAR);
     return ins - (near < alone ? near : alone);
 }
 
@@ -132,8 +132,8 @@ static int64_t less_burst(struct ranker *ranker, size_t i)
     if (known->line != ranker->start + i + 1) {
         int64_t ins = unexpected_again(ranker, i);
         if (ins != LP_LOG_NO_SCORE)
-            ins -=
-                lp_log_scores_burst(&ranker->scores, ranker->states[i], is_near_another(ranker, i));
+            ins -= lp_log_scores_burst(&ranker->scores, ranker->states[i],
+                                       is_near_another(ranker, i), 2 * LP_LOG_NEAR);
         *known = (struct known){.line = ranker->start + i + 1, .bits = ins};
     }
     return known->bits;

@@ -31,11 +31,9 @@ static struct lp_log_score_row *row_take(struct lp_log_scores *scores, uint16_t 
 
 // ---- classes
 
-// floor(log2(count + 1)); streaming knows no rarity yet.
+// floor(log2(count + 1)); streaming: of what was counted when the state was met first.
 static uint32_t rarity(const struct lp_log_scores *scores, uint16_t state)
 {
-    if (scores->is_streaming)
-        return 0;
     return 63 - (uint32_t)__builtin_clzll(lp_log_counts_row(scores->counts, state).count + 1);
 }
 
@@ -186,28 +184,25 @@ int64_t lp_log_scores_bits(const struct lp_log_scores *scores, uint16_t a, uint1
 int64_t lp_log_scores_unexpected(const struct lp_log_scores *scores, uint16_t a, uint16_t b,
                                  uint16_t c)
 {
-    bool is_left_out = !scores->is_streaming;
+    bool is_left_out = scores->is_left_out;
     return lp_log_scores_bits(scores, a, c, false) - lp_log_scores_bits(scores, a, b, is_left_out) -
            lp_log_scores_bits(scores, b, c, is_left_out);
 }
 
 // A line strewn at random has another of its kind within reach with odds of reach * others to all
 // lines; a line that belongs there, as often as the lines of this log that come again.
-int64_t lp_log_scores_burst(const struct lp_log_scores *scores, uint16_t b, bool is_near)
+int64_t lp_log_scores_burst(const struct lp_log_scores *scores, uint16_t b, bool is_near,
+                            uint64_t reach)
 {
     uint64_t others = lp_log_counts_row(scores->counts, b).count;
     uint64_t again = scores->again, near = scores->near;
-    uint64_t reach = LP_LOG_NEAR;
-    if (!scores->is_streaming) { // it is counted itself
-        if (others < 2)
-            return 0;
+    if (others <= scores->is_left_out)
+        return 0;
+    if (scores->is_left_out) {
         others--;
         again--;
         near -= is_near;
-        reach = 2 * LP_LOG_NEAR;
     }
-    if (!others)
-        return 0;
     uint64_t total = scores->counts->total;
     uint64_t likely = is_near ? near : again - near, by_chance = is_near ? reach * others : total;
     int64_t bits = lp_log2(2 * likely + 1) - lp_log2(2 * again + 2) - lp_log2(by_chance) +
@@ -277,8 +272,10 @@ static void pair_learn(struct lp_log_scores *scores, struct lp_log_pair pair)
 void lp_log_scores_init(struct lp_log_scores *scores, struct lp_log_counts *counts,
                         const struct lp_log_states *states, bool is_streaming)
 {
-    *scores =
-        (struct lp_log_scores){.counts = counts, .states = states, .is_streaming = is_streaming};
+    *scores = (struct lp_log_scores){.counts = counts,
+                                     .states = states,
+                                     .is_streaming = is_streaming,
+                                     .is_left_out = !is_streaming};
     classes_make(scores);
     for (uint32_t i = 0; i < scores->counts->pairs.slot_count; i++)
         pair_learn(scores, lp_log_pairs_at(&scores->counts->pairs, i));

@@ -59,7 +59,8 @@ struct lp_log_scores {
     struct lp_log_score_row *rows;
     size_t row_count;
     const struct lp_log_states *states; // lent, for tags
-    bool is_streaming;                  // class = tag, and counts grow
+    bool is_streaming;                  // counts grow; classes stay as they were
+    bool is_left_out;                   // what is scored is in the counts: score as if it were not
     struct lp_log_scored *scored;       // not streaming: what was computed lately, by neighbours
     uint64_t again;                     // bursts: lines whose state some other line has, and those
     uint64_t near;                      // of them that have it within LP_LOG_NEAR lines
@@ -82,7 +83,9 @@ int64_t lp_log_scores_unexpected(const struct lp_log_scores *scores, uint16_t a,
 
 // What INS(b) loses because b stands in a burst of its kind (or gains because it stands alone):
 // how much likelier that is of lines that belong there than of ones strewn at random.
-int64_t lp_log_scores_burst(const struct lp_log_scores *scores, uint16_t b, bool is_near);
+// reach: the lines beside it that were looked at, LP_LOG_NEAR to each side at most.
+int64_t lp_log_scores_burst(const struct lp_log_scores *scores, uint16_t b, bool is_near,
+                            uint64_t reach);
 
 // The place of these neighbours in the cache, theirs and maybe empty; NULL while streaming.
 struct lp_log_scored *lp_log_scores_scored(const struct lp_log_scores *scores, uint16_t a,

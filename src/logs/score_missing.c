@@ -12,7 +12,7 @@ static struct lp_log_gap bridge_of(const struct lp_log_scores *scores, uint16_t 
     const struct lp_log_followers *followers = &lp_log_scores_row(scores, a)->followers;
     if (!followers->count)
         return gap;
-    int64_t surprise = -lp_log_scores_bits(scores, a, c, !scores->is_streaming);
+    int64_t surprise = -lp_log_scores_bits(scores, a, c, scores->is_left_out);
     if (surprise > LP_LOG_SURPRISE_MAX)
         surprise = LP_LOG_SURPRISE_MAX;
     int64_t out = lp_log2(lp_log_counts_row(scores->counts, a).out);
@@ -98,7 +98,7 @@ static int64_t misfit(const struct lp_log_scores *scores, uint16_t a, uint16_t m
 {
     if (m == a || m == c)
         return -UNFIT_BITS_MAX;
-    int64_t without = lp_log_scores_bits(scores, a, c, !scores->is_streaming);
+    int64_t without = lp_log_scores_bits(scores, a, c, scores->is_left_out);
     if (without < -LP_LOG_SURPRISE_MAX)
         without = -LP_LOG_SURPRISE_MAX;
     int64_t bits =

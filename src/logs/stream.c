@@ -1,4 +1,4 @@
-// Scores while the log is being written: counts of training and of the past only.
+// Scores while the log is being written: counts of training and of what is known so far.
 #include "logs/judge.h"
 #include "logs/model_parts.h"
 #include "logs/rank_parts.h"
@@ -7,15 +7,17 @@
 
 #include "base/arena.h"
 
-enum { GRAM = LP_LOG_WINDOW + 1 };
-
-enum { PAST = LP_LOG_AROUND + 1 + LP_LOG_WINDOW };
+enum {
+    GRAM = LP_LOG_WINDOW + 1,
+    PAST = LP_LOG_AROUND + 1 + LP_LOG_LAG,
+};
 
 struct past {              // {0} is ready for use
     uint16_t states[PAST]; // the oldest first
     int64_t ins[PAST];
     uint64_t lines[PAST];
     size_t count;
+    size_t judged; // of them
 };
 
 static void past_push(struct past *past, uint16_t state, uint64_t line)
@@ -25,13 +27,14 @@ static void past_push(struct past *past, uint16_t state, uint64_t line)
         memmove(past->ins, past->ins + 1, sizeof past->ins - sizeof *past->ins);
         memmove(past->lines, past->lines + 1, sizeof past->lines - sizeof *past->lines);
         past->count--;
+        past->judged--;
     }
     past->states[past->count] = state;
     past->ins[past->count] = LP_LOG_NO_SCORE;
     past->lines[past->count++] = line;
 }
 
-// What is around the line at `at`, as far as it was judged.
+// What is around the line at `at`, as far as it is known.
 static void past_around(const struct past *past, size_t at, struct lp_log_around *around)
 {
     for (size_t k = 0; k < LP_LOG_AROUNDS; k++) {
@@ -47,34 +50,64 @@ static void past_count(struct lp_log_scores *scores, const struct past *past, si
     lp_log_scores_step(scores, past->states + at + 1 - known, known);
 }
 
-// What INS of the line at `at`, which is not counted yet, loses by the burst it stands in.
-static int64_t burst_step(struct lp_log_scores *scores, const struct past *past, size_t at)
+static bool is_near_another(const struct past *past, size_t at)
 {
-    uint16_t state = past->states[at];
-    bool is_near = false;
-    for (size_t i = at < LP_LOG_NEAR ? 0 : at - LP_LOG_NEAR; i < at; i++)
-        is_near |= past->states[i] == state;
-    int64_t bits = lp_log_scores_burst(scores, state, is_near);
-    bool is_again = lp_log_counts_row(scores->counts, state).count > 0;
-    scores->again += is_again;
-    scores->near += is_again && is_near;
-    return bits;
+    for (size_t i = at < LP_LOG_NEAR ? 0 : at - LP_LOG_NEAR;
+         i < past->count && i <= at + LP_LOG_NEAR; i++)
+        if (i != at && past->states[i] == past->states[at])
+            return true;
+    return false;
 }
 
-// Take a line; count and judge the one W lines ago. False: there is none yet.
-static bool past_step(struct lp_log_scores *scores, struct past *past, uint16_t state,
-                      uint64_t line, struct lp_log_judgement *ret_judgement)
+// INS of the line at `at`, less its burst, as far as lines are known.
+static int64_t past_ins(const struct lp_log_scores *scores, const struct past *past, size_t at)
+{
+    const uint16_t *x = past->states + at;
+    size_t ahead = past->count - at - 1;
+    uint64_t reach = LP_LOG_NEAR + (ahead < LP_LOG_NEAR ? ahead : LP_LOG_NEAR);
+    return lp_log_scores_unexpected(scores, x[-1], x[0], x[1]) -
+           lp_log_scores_burst(scores, x[0], is_near_another(past, at), reach);
+}
+
+// Another line is known whose state some other line has: is one of them near?
+static void burst_count(struct lp_log_scores *scores, const struct past *past, size_t at)
+{
+    uint64_t others = lp_log_counts_row(scores->counts, past->states[at]).count;
+    bool is_again = others > scores->is_left_out;
+    scores->again += is_again;
+    scores->near += is_again && is_near_another(past, at);
+}
+
+// Take a line; count the one W lines ago. What is said of the next one is said again later.
+static void past_step(struct lp_log_scores *scores, struct past *past, uint16_t state,
+                      uint64_t line)
 {
     lp_log_scores_meet(scores, state);
     past_push(past, state, line);
     if (past->count <= LP_LOG_WINDOW)
-        return false;
+        return;
     size_t at = past->count - 1 - LP_LOG_WINDOW;
     past_count(scores, past, at);
+    scores->is_left_out = false;
+    past->ins[at + 1] = past_ins(scores, past, at + 1);
+}
+
+// Judge the next line that has LP_LOG_LAG lines behind it (is_quiet: W). False: there is none.
+static bool past_judge(struct lp_log_scores *scores, struct past *past, bool is_quiet,
+                       struct lp_log_judgement *ret_judgement)
+{
+    size_t at = past->judged, counted = past->count - LP_LOG_WINDOW;
+    if (past->count <= at + (is_quiet ? (size_t)LP_LOG_WINDOW : (size_t)LP_LOG_LAG))
+        return false;
+    past->judged++;
+    scores->is_left_out = at + 1 < counted;
+    if (scores->is_left_out)
+        burst_count(scores, past, at + 1);
+    past->ins[at + 1] = past_ins(scores, past, at + 1);
+    if (!scores->is_left_out)
+        burst_count(scores, past, at + 1);
     const uint16_t *x = past->states + at;
     size_t back = at < LP_LOG_WINDOW - 1 ? at : LP_LOG_WINDOW - 1;
-    past->ins[at + 1] =
-        lp_log_scores_unexpected(scores, x[0], x[1], x[2]) - burst_step(scores, past, at + 1);
     const struct lp_log_judgement judgement = {
         .here = past->ins[at],
         .next = past->ins[at + 1],
@@ -97,9 +130,10 @@ static bool past_step(struct lp_log_scores *scores, struct past *past, uint16_t 
     return true;
 }
 
+// Of the line that was judged last.
 static void past_place(const struct past *past, struct lp_log_place *ret_place)
 {
-    size_t at = past->count - 1 - LP_LOG_WINDOW;
+    size_t at = past->judged - 1;
     const uint16_t *x = past->states + at;
     *ret_place = (struct lp_log_place){
         .before = at ? x[-1] : LP_LOG_NOTHING,
@@ -122,12 +156,11 @@ struct streamer {
     struct lp_log_top *top;
 };
 
-static void streamer_step(struct streamer *streamer, struct past *past, uint16_t state,
-                          uint64_t line)
+static bool streamer_judge(struct streamer *streamer, struct past *past, bool is_quiet)
 {
     struct lp_log_judgement judgement;
-    if (!past_step(&streamer->scores, past, state, line, &judgement))
-        return;
+    if (!past_judge(&streamer->scores, past, is_quiet, &judgement))
+        return false;
     struct lp_log_place place;
     past_place(past, &place);
     bool is_new = !lp_log_counts_next(streamer->train, place.state, place.after);
@@ -138,11 +171,19 @@ static void streamer_step(struct streamer *streamer, struct past *past, uint16_t
             lp_log_merged_bonus(streamer->unseen, streamer->neighbours, &streamer->novelty);
     int64_t score = lp_log_judgement_score(&judgement, streamer->list);
     if (score == LP_LOG_NO_SCORE || !lp_log_top_wants(streamer->top, score, place.line))
-        return;
+        return true;
     struct lp_log_verdict verdict;
     lp_log_judgement_tell(&judgement, &streamer->scores, &place, streamer->list, &verdict);
     verdict.score = score;
     lp_log_top_add(streamer->top, &verdict);
+    return true;
+}
+
+static void streamer_step(struct streamer *streamer, struct past *past, uint16_t state,
+                          uint64_t line)
+{
+    past_step(&streamer->scores, past, state, line);
+    streamer_judge(streamer, past, false);
 }
 
 // Which sequence a line belongs to: with keys one for each, else all to the first.
@@ -175,6 +216,9 @@ void lp_log_rank_streaming(const struct lp_log_model *model, const struct lp_log
     for (size_t i = 0; i < lines->count; i++)
         if (lines->states[i] != LP_LOG_NOTHING)
             streamer_step(&streamer, &pasts[of[i]], lines->states[i], i + 1);
+    for (size_t i = 0; i < sequences.end_count; i++)
+        while (streamer_judge(&streamer, &pasts[i], true))
+            ;
     lp_log_scores_release(&streamer.scores);
     lp_log_counts_release(&counts);
     lp_heap_free(pasts);
@@ -249,16 +293,11 @@ static struct source *source_take(struct lp_log_stream *stream, size_t index)
     return &stream->sources[index];
 }
 
-bool lp_log_stream_step_of(struct lp_log_stream *stream, size_t index, uint16_t state,
-                           struct lp_log_verdict *ret_unexpected,
-                           struct lp_log_verdict *ret_missing)
+static bool source_judge(struct lp_log_stream *stream, struct source *source, bool is_quiet,
+                         struct lp_log_verdict *ret_unexpected, struct lp_log_verdict *ret_missing)
 {
-    struct source *source = source_take(stream, index);
-    source->line++;
-    stream_refresh(stream);
     struct lp_log_judgement judgement;
-    if (state == LP_LOG_NOTHING ||
-        !past_step(&stream->scores, &source->past, state, source->line, &judgement))
+    if (!past_judge(&stream->scores, &source->past, is_quiet, &judgement))
         return false;
     struct lp_log_place place;
     past_place(&source->past, &place);
@@ -267,6 +306,27 @@ bool lp_log_stream_step_of(struct lp_log_stream *stream, size_t index, uint16_t 
     lp_log_judgement_tell(&judgement, &stream->scores, &place, LP_LOG_MISSING, ret_missing);
     ret_missing->score = judgement.bridge.bits + judgement.miss.bits;
     return true;
+}
+
+bool lp_log_stream_step_of(struct lp_log_stream *stream, size_t index, uint16_t state,
+                           struct lp_log_verdict *ret_unexpected,
+                           struct lp_log_verdict *ret_missing)
+{
+    struct source *source = source_take(stream, index);
+    source->line++;
+    stream_refresh(stream);
+    if (state == LP_LOG_NOTHING)
+        return false;
+    past_step(&stream->scores, &source->past, state, source->line);
+    return source_judge(stream, source, false, ret_unexpected, ret_missing);
+}
+
+bool lp_log_stream_settle_of(struct lp_log_stream *stream, size_t index,
+                             struct lp_log_verdict *ret_unexpected,
+                             struct lp_log_verdict *ret_missing)
+{
+    stream_refresh(stream);
+    return source_judge(stream, source_take(stream, index), true, ret_unexpected, ret_missing);
 }
 
 bool lp_log_stream_step(struct lp_log_stream *stream, uint16_t state,

@@ -51,9 +51,15 @@ class Counts:
                 self.B[m, x[i]] += 1
 
 
+def rarity_of(counts, m):
+    return (counts.count[m] + 1).bit_length() - 1
+
+
 class Scores:
-    def __init__(self, counts, tags, is_streaming):
-        self.c, self.tags, self.is_streaming = counts, tags, is_streaming
+    """rarities: of a streaming log, of each state when it was met first."""
+
+    def __init__(self, counts, tags, rarities=None, is_left_out=True):
+        self.c, self.tags, self.rarities, self.is_left_out = counts, tags, rarities, is_left_out
         self.n, self.kinds, self.T = Counter(), Counter(), Counter()
         self.NG, self.outG, self.TG = Counter(), Counter(), Counter()
         for m, k in counts.count.items():
@@ -67,8 +73,7 @@ class Scores:
             self.TG[g] += 1
 
     def g(self, m):
-        rarity = 0 if self.is_streaming else (self.c.count[m] + 1).bit_length() - 1
-        return self.tags[m], rarity
+        return self.tags[m], rarity_of(self.c, m) if self.rarities is None else self.rarities[m]
 
     def L(self, a, b, is_left_out):
         g, h = self.g(a), self.g(b)
@@ -92,12 +97,12 @@ class Scores:
         return log2(max(1, N * ONE + T * R)) - BIT * 60 - log2(out + T)
 
     def ins(self, a, b, c):
-        left_out = not self.is_streaming
+        left_out = self.is_left_out
         return self.L(a, c, False) - self.L(a, b, left_out) - self.L(b, c, left_out)
 
-    def burst(self, b, is_near, again, near):
-        """What INS of b loses. again, near: of the other lines."""
-        others, reach = (self.c.count[b], NEAR) if self.is_streaming else (self.c.count[b] - 1, 2 * NEAR)
+    def burst(self, b, is_near, again, near, reach=2 * NEAR):
+        """What INS of b loses. again, near: of the other lines. reach: lines looked at beside it."""
+        others = self.c.count[b] - self.is_left_out
         if others == 0:
             return 0
         total = sum(self.c.count.values())
@@ -113,7 +118,7 @@ class Scores:
             if m in (a, c) or self.c.N[m, c] < 2:
                 continue
             bits = log2(-k) + log2(self.c.N[m, c]) - log2(self.c.out[a]) - log2(self.c.out[m])
-            bits += min(SURPRISE_MAX, -self.L(a, c, not self.is_streaming))
+            bits += min(SURPRISE_MAX, -self.L(a, c, self.is_left_out))
             if bits > best[0]:
                 best = (bits, m)
         return best
@@ -128,7 +133,7 @@ class Scores:
     def misfit(self, a, m, c):
         if m in (a, c):
             return -UNFIT_MAX
-        without = max(-SURPRISE_MAX, self.L(a, c, not self.is_streaming))
+        without = max(-SURPRISE_MAX, self.L(a, c, self.is_left_out))
         return max(-UNFIT_MAX, min(0, self.L(a, m, False) + self.L(m, c, False) - without))
 
     def miss(self, x, i, known):
@@ -161,8 +166,8 @@ def is_late(window, m):
     return False
 
 
-def is_near(x, j, ahead):
-    return x[j] in x[max(0, j - NEAR) : j] + x[j + 1 : j + 1 + ahead]
+def is_near(x, j, known):
+    return x[j] in x[max(0, j - NEAR) : j] + x[j + 1 : min(j + 1 + NEAR, known)]
 
 
 def judge(scores, x, i, ins, known):
@@ -210,8 +215,8 @@ def bonuses(x, train):
 
 
 def batch(train, x, tags):
-    known, scores = Counts(train), Scores(Counts(train, x), tags, False)
-    near = {j: is_near(x, j, NEAR) for j in range(len(x)) if scores.c.count[x[j]] > 1}
+    known, scores = Counts(train), Scores(Counts(train, x), tags)
+    near = {j: is_near(x, j, len(x)) for j in range(len(x)) if scores.c.count[x[j]] > 1}
     again, nears, ins = len(near), sum(near.values()), {}
     for j in range(1, len(x) - 1):
         ins[j] = scores.ins(*x[j - 1 : j + 2])
@@ -221,20 +226,43 @@ def batch(train, x, tags):
     return [lists(*judge(scores, x, i, ins, len(x)), bonus[i]) for i in range(len(x) - 1)]
 
 
+class Stream:
+    def __init__(self, train, x, tags):
+        self.known, self.counts, self.x, self.tags = Counts(train), Counts(train), x, tags
+        self.rarities = {m: rarity_of(self.counts, m) for m in [*train, *x]}
+        self.ins, self.unseen, self.again, self.nears, self.found = {}, 0, 0, 0, []
+
+    def ins_take(self, scores, j, known):
+        near, reach = is_near(self.x, j, known), NEAR + min(NEAR, known - 1 - j)
+        again, nears = self.again, self.nears
+        is_again = self.counts.count[self.x[j]] > scores.is_left_out
+        self.ins[j] = scores.ins(*self.x[j - 1 : j + 2]) - scores.burst(self.x[j], near, again, nears, reach)
+        return is_again, is_again and near
+
+    def step(self, known):
+        """Line known - 1 has come: line known - 4 is counted, the next one's INS is told for now."""
+        self.counts.add(self.x, known - 4)
+        self.ins_take(Scores(self.counts, self.tags, self.rarities, False), known - 3, known)
+
+    def judge(self, i, known):
+        scores = Scores(self.counts, self.tags, self.rarities, i + 1 < known - 3)
+        is_again, near = self.ins_take(scores, i + 1, known)
+        self.again, self.nears = self.again + is_again, self.nears + near
+        is_new = self.known.N[self.x[i], self.x[i + 1]] == 0
+        self.unseen += is_new
+        bonus = is_new * bonus_of(self.unseen, i + 1, self.known)
+        self.found.append(lists(*judge(scores, self.x, i, self.ins, known), bonus))
+
+
 def streaming(train, x, tags):
-    known, counts, ins, unseen, found = Counts(train), Counts(train), {}, 0, []
-    again = nears = 0
-    for i in range(len(x) - 3):
-        counts.add(x, i)
-        scores = Scores(counts, tags, True)
-        near = is_near(x, i + 1, 0)
-        ins[i + 1] = scores.ins(*x[i : i + 3]) - scores.burst(x[i + 1], near, again, nears)
-        again += counts.count[x[i + 1]] > 0
-        nears += counts.count[x[i + 1]] > 0 and near
-        is_new = known.N[x[i], x[i + 1]] == 0
-        unseen += is_new
-        found.append(lists(*judge(scores, x, i, ins, i + 4), is_new * bonus_of(unseen, i + 1, known)))
-    return found
+    stream = Stream(train, x, tags)
+    for known in range(4, len(x) + 1):
+        stream.step(known)
+        if known >= 12:
+            stream.judge(known - 12, known)
+    for i in range(max(0, len(x) - 11), len(x) - 3):
+        stream.judge(i, len(x))
+    return stream.found
 
 
 def s3(train, x, tags):

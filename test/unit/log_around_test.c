@@ -60,12 +60,12 @@ static void test_burst_by_hand(void **state)
     lp_log_scores_init(&scores, &model->counts, lp_log_model_states(model), false);
     uint16_t q = state_of(model, 'Q'), never = state_of(model, 'N');
     scores.again = scores.near = 40;
-    assert_near(lp_log_scores_burst(&scores, q, true), bits(79, 80) - bits(2, 7)); // 1.8 bits
+    assert_near(lp_log_scores_burst(&scores, q, true, 16), bits(79, 80) - bits(2, 7)); // 1.8 bits
     scores.near = 36;
-    assert_near(lp_log_scores_burst(&scores, q, false), bits(7, 80) - bits(5, 7)); // -3.0 bits
+    assert_near(lp_log_scores_burst(&scores, q, false, 16), bits(7, 80) - bits(5, 7)); // -3.0 bits
     scores.near = 38;
-    assert_int_equal(lp_log_scores_burst(&scores, q, false), -4 * 256);
-    assert_int_equal(lp_log_scores_burst(&scores, never, false), 0);
+    assert_int_equal(lp_log_scores_burst(&scores, q, false, 16), -4 * 256);
+    assert_int_equal(lp_log_scores_burst(&scores, never, false, 16), 0);
     lp_log_scores_release(&scores);
     lp_log_model_close(model);
 }

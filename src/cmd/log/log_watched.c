@@ -11,12 +11,14 @@
 #include "cmd/log/log_parts.h"
 #include "cmd/log/log_sensor.h"
 #include "cmd/table.h"
+#include "logs/log2.h"
 
 enum {
     HELD_LINES = 50, // looked at before the format is chosen, or what came within a second
     HELD_BYTES = 128 * 1024,
     HELD_MS = 1000,
     MISSING_LESS = 10 * LP_LOG_BIT, // as in the merged list
+    BESIDE_BITS = 4 * LP_LOG_BIT,
 };
 
 // ---- telling
@@ -64,11 +66,12 @@ static void verdict_print(struct lp_watcher *watcher, const struct lp_watched *s
 
 // ---- lines with a state
 
-// What was never seen cannot score more than some 2 log2(lines learnt): few lines, a lower alarm.
+// What was never seen scores some 2 log2(lines learnt) at most, less what is odd beside it: few
+// lines, a lower alarm.
 static int64_t alarm_of(const struct lp_watcher *watcher)
 {
     int64_t whole = lp_log_alarm_bits(LP_LOG_UNEXPECTED);
-    int64_t reach = (2 * (63 - __builtin_clzll(watcher->learnt + 1)) - 1) * (int64_t)LP_LOG_BIT;
+    int64_t reach = 2 * lp_log2(watcher->learnt + 1) - BESIDE_BITS;
     if (watcher->least > 0)
         return watcher->least;
     return reach < whole ? reach : whole;
@@ -120,11 +123,16 @@ static void verdicts_tell(struct lp_watcher *watcher, struct lp_watched *source,
         source->waiting[source->waiting_count++] = *missing;
 }
 
+static bool is_telling(const struct lp_watcher *watcher)
+{
+    return !watcher->is_silent && watcher->learnt >= watcher->learn;
+}
+
 static void state_take(struct lp_watcher *watcher, size_t index, uint16_t state)
 {
     struct lp_log_verdict unexpected, missing;
     bool is_judged = lp_log_stream_step_of(watcher->stream, index, state, &unexpected, &missing);
-    if (is_judged && !watcher->is_silent && watcher->learnt >= watcher->learn)
+    if (is_judged && is_telling(watcher))
         verdicts_tell(watcher, &watcher->sources[index], &unexpected, &missing);
     watcher->learnt += state != LP_LOG_NOTHING;
     watcher->since_save++;
@@ -232,6 +240,16 @@ static bool is_quiet(const struct lp_watcher *watcher, const struct lp_watched *
     return watcher->now_ms - source->line_ms >= HELD_MS;
 }
 
+// Nothing more comes for now.
+static void source_settle(struct lp_watcher *watcher, size_t index)
+{
+    struct lp_log_verdict unexpected, missing;
+    while (lp_log_stream_settle_of(watcher->stream, index, &unexpected, &missing))
+        if (is_telling(watcher))
+            verdicts_tell(watcher, &watcher->sources[index], &unexpected, &missing);
+    waiting_release(watcher, &watcher->sources[index], UINT64_MAX);
+}
+
 void lp_watcher_tick(struct lp_watcher *watcher, bool is_last)
 {
     for (size_t i = 0; i < watcher->source_count; i++) {
@@ -239,8 +257,8 @@ void lp_watcher_tick(struct lp_watcher *watcher, bool is_last)
         bool is_late = watcher->now_ms - source->held_since_ms >= HELD_MS;
         if (source->held.bytes > 0 && (is_last || (source->format == LP_LOG_AUTO && is_late)))
             held_release(watcher, i);
-        if (is_last || is_quiet(watcher, source)) // nothing more comes for now
-            waiting_release(watcher, source, UINT64_MAX);
+        if (is_last || is_quiet(watcher, source))
+            source_settle(watcher, i);
     }
 }
 

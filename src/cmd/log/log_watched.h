@@ -11,7 +11,7 @@
 struct lp_cmd;
 struct lp_log_sensor;
 
-enum { LP_WATCHED_RECENT = 16, LP_WATCHED_TEXT = 240 };
+enum { LP_WATCHED_RECENT = 32, LP_WATCHED_TEXT = 240 };
 
 struct lp_watched { // one source of lines; {0} is ready for use
     const char *name;
@@ -52,7 +52,7 @@ struct lp_watcher {
 void lp_watcher_line(struct lp_watcher *watcher, size_t source, const char *name, const char *line,
                      size_t bytes);
 // Once a second, and at the end (is_last): lines that were held until their format is known are
-// held no longer.
+// held no longer; where nothing comes, what came is judged.
 void lp_watcher_tick(struct lp_watcher *watcher, bool is_last);
 // Some lines are neither learnt nor judged yet, as their format is not known.
 bool lp_watcher_holds(const struct lp_watcher *watcher);
