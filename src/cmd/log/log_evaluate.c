@@ -191,7 +191,7 @@ static const struct lp_option options[] = {
     {"delete", 0, "N", "deletions a trial (default 10)"},
     {"repeat", 0, "R", "trials of each pairing (default 1)"},
     {"seed", 0, "S", "of all chance (default 1)"},
-    {"stream", 0, NULL, "judge each line by the past only"},
+    {"stream", 0, NULL, "judge each line by the past and 11 lines more"},
     {"hard", 0, NULL, "insert types as frequent as they are, delete any line"},
     LP_LOG_READ_OPTIONS,
     LP_LOG_KEYS_OPTION,

@@ -167,7 +167,7 @@ static const struct lp_option options[] = {
     {"model", 'm', "MODEL", "compare with this; else the log with itself"},
     {"top", 'n', "N", "how many (default 10)"},
     {"list", 0, "NAME", "unexpected, missing, merged (default), s3-message or s3-tag"},
-    {"stream", 0, NULL, "judge each line by the past only"},
+    {"stream", 0, NULL, "judge each line by the past and 11 lines more"},
     {"bits", 0, "B", "only what scores B bits or more"},
     {"fail", 0, NULL, "end with 1 when one scores --bits or more (default 12; unexpected: 22)"},
     LP_LOG_READ_OPTIONS,

@@ -358,7 +358,7 @@ static const struct lp_option options[] = {
      "follow the journal of systemd, or that of a folder or file (journalctl)"},
     {"sensor", 0, NULL, "with --infra: hand anomalies to the daemon, to confirm failing checks"},
     {"from-start", 0, NULL, "judge what is there already, too"},
-    {"bits", 0, "B", "alarm from B bits on (default 22, less below 4,000 lines learnt)"},
+    {"bits", 0, "B", "alarm from B bits on (default 22, less below 12,000 lines learnt)"},
     {"learn", 0, "N", "say nothing before N lines are learnt (default 1000)"},
     {"decay", 0, "N", "halve what is known after every N lines (default 1000000)"},
     {"save", 0, "TIME", "how often the model is saved (default 5m), and at the end"},

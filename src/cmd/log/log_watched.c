@@ -18,7 +18,7 @@ enum {
     HELD_BYTES = 128 * 1024,
     HELD_MS = 1000,
     MISSING_LESS = 10 * LP_LOG_BIT, // as in the merged list
-    BESIDE_BITS = 4 * LP_LOG_BIT,
+    BESIDE_BITS = 5 * LP_LOG_BIT,
 };
 
 // ---- telling
