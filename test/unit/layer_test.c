@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -78,6 +79,43 @@ static void file_write(struct lp_layer_shadow *shadow, struct file *file, struct
 }
 
 // tmpfs takes it; a bit for each block before it would fill the machine's memory.
+static void file_clear(struct lp_layer_shadow *shadow, struct file *file, struct lp_rng *rng)
+{
+    size_t at = lp_rng_below(rng, FILE_MAX), count = lp_rng_below(rng, FILE_MAX);
+    assert_int_equal(lp_layer_shadow_clear(shadow, count, at), 0);
+    if (at < file->size)
+        memset(file->bytes + at, 0, count < file->size - at ? count : file->size - at);
+}
+
+// What is cleared takes no room, beside the file and in it.
+static void shadow_keeps_holes(void **state)
+{
+    (void)state;
+    const uint64_t size = 1ull << 34;
+    char byte = 'x';
+    struct stat facts;
+    int below = memory_file(), store = memory_file();
+    int below_too = dup(below), store_too = dup(store);
+    assert_int_equal(pwrite(below, "ab", 2, 8191), 2);
+    assert_int_equal(ftruncate(below, (off_t)size), 0);
+    struct lp_layer_shadow *shadow = lp_layer_shadow_open(below, store);
+    assert_int_equal(lp_layer_shadow_clear(shadow, size - 100, 100), 0);
+    assert_int_equal(fstat(store_too, &facts), 0);
+    assert_true(facts.st_blocks * 512 <= 8192); // the two at its ends
+    assert_int_equal(lp_layer_shadow_read(shadow, &byte, 1, 8191), 1);
+    assert_int_equal(byte, 0);
+    assert_int_equal(pread(below_too, &byte, 1, 8191), 1);
+    assert_int_equal(byte, 'a');
+    assert_int_equal(lp_layer_shadow_merge(shadow), 0);
+    assert_int_equal(pread(below_too, &byte, 1, 8191), 1);
+    assert_int_equal(byte, 0);
+    assert_int_equal(fstat(below_too, &facts), 0);
+    assert_true(facts.st_blocks * 512 <= 16384 && facts.st_size == (off_t)size);
+    lp_layer_shadow_close(shadow);
+    close(below_too);
+    close(store_too);
+}
+
 static void shadow_has_a_bound(void **state)
 {
     (void)state;
@@ -118,6 +156,8 @@ static void shadow_is_as_a_file(void **state)
                 assert_int_equal(lp_layer_shadow_merge(shadow), 0);
                 assert_true(lp_layer_shadow_is_clean(shadow));
                 synced = seen;
+            } else if (what < 85) {
+                file_clear(shadow, &seen, &rng);
             }
             assert_seen(shadow, &seen, lp_rng_below(&rng, FILE_MAX), lp_rng_below(&rng, FILE_MAX));
             assert_below(kept, &synced); // what a power cut would leave
@@ -321,11 +361,12 @@ static void volumes_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shadow_is_as_a_file),      cmocka_unit_test(shadow_has_a_bound),
-        cmocka_unit_test(shadow_tells_of_its_disk), cmocka_unit_test(rules_refuse),
-        cmocka_unit_test(rules_keep_their_share),   cmocka_unit_test(rules_take_their_time),
-        cmocka_unit_test(rules_count_the_room),     cmocka_unit_test(layers_have_names),
-        cmocka_unit_test(options_are_read),         cmocka_unit_test(volumes_are_found),
+        cmocka_unit_test(shadow_keeps_holes),    cmocka_unit_test(shadow_is_as_a_file),
+        cmocka_unit_test(shadow_has_a_bound),    cmocka_unit_test(shadow_tells_of_its_disk),
+        cmocka_unit_test(rules_refuse),          cmocka_unit_test(rules_keep_their_share),
+        cmocka_unit_test(rules_take_their_time), cmocka_unit_test(rules_count_the_room),
+        cmocka_unit_test(layers_have_names),     cmocka_unit_test(options_are_read),
+        cmocka_unit_test(volumes_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

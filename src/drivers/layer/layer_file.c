@@ -12,8 +12,6 @@
 #include "drivers/layer/layer_parts.h"
 #include "drivers/layer/layer_shadow.h"
 
-enum { ZEROS = 64 * 1024 };
-
 static struct lp_layer *layer_of(fuse_req_t req)
 {
     return fuse_req_userdata(req);
@@ -294,17 +292,13 @@ int lp_layer_file_truncate(struct lp_layer *layer, struct lp_layer_inode *inode,
 
 static int shadow_allocate(struct lp_layer_shadow *shadow, int mode, off_t at, off_t count)
 {
-    static const char zeros[ZEROS];
     uint64_t size = lp_layer_shadow_size(shadow), end = (uint64_t)(at + count);
-    bool clears = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
     if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
         return -EOPNOTSUPP;
-    uint64_t until = end < size ? end : size;
-    for (uint64_t here = (uint64_t)at; clears && here < until; here += ZEROS) {
-        size_t bytes = until - here < ZEROS ? (size_t)(until - here) : ZEROS;
-        ssize_t got = lp_layer_shadow_write(shadow, zeros, bytes, here);
-        if (got < 0)
-            return (int)got;
+    if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
+        int result = lp_layer_shadow_clear(shadow, (uint64_t)count, (uint64_t)at);
+        if (result < 0)
+            return result;
     }
     return !(mode & FALLOC_FL_KEEP_SIZE) && end > size ? lp_layer_shadow_truncate(shadow, end) : 0;
 }

@@ -4,6 +4,7 @@
 #include "drivers/layer/layer_shadow.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,7 +12,7 @@
 
 #include "base/arena.h"
 
-enum { BLOCK = LP_LAYER_BLOCK_BYTES };
+enum { BLOCK = LP_LAYER_BLOCK_BYTES, ZEROS = 64 * 1024 };
 
 struct lp_layer_shadow {
     int file_fd, store_fd;
@@ -214,6 +215,66 @@ int lp_layer_shadow_truncate(struct lp_layer_shadow *shadow, uint64_t size)
     return 0;
 }
 
+// Room for them is given back; zeros are written where that cannot be.
+static int zeros_put(int fd, uint64_t count, uint64_t at)
+{
+    static const uint8_t zeros[ZEROS];
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)count) == 0)
+        return 0;
+    int result = errno == EOPNOTSUPP || errno == ENOSYS ? 0 : -errno;
+    for (uint64_t done = 0; result == 0 && done < count; done += ZEROS) {
+        uint64_t part = count - done < ZEROS ? count - done : ZEROS;
+        result = bytes_write(fd, zeros, (size_t)part, at + done);
+    }
+    return result;
+}
+
+int lp_layer_shadow_clear(struct lp_layer_shadow *shadow, uint64_t count, uint64_t at)
+{
+    static const uint8_t zeros[BLOCK];
+    if (at >= shadow->size || count == 0)
+        return 0;
+    uint64_t end = count > shadow->size - at ? shadow->size : at + count;
+    if (end > LP_LAYER_SHADOW_BYTES_MAX)
+        return -EFBIG;
+    uint64_t first = (at + BLOCK - 1) / BLOCK, last = end / BLOCK; // whole ones: [first, last)
+    uint64_t head = first * BLOCK < end ? first * BLOCK : end;
+    uint64_t tail = last * BLOCK > head ? last * BLOCK : head;
+    ssize_t got = lp_layer_shadow_write(shadow, zeros, (size_t)(head - at), at);
+    if (got >= 0)
+        got = lp_layer_shadow_write(shadow, zeros, (size_t)(end - tail), tail);
+    int result = got < 0 ? (int)got : 0;
+    if (result == 0 && first < last)
+        result = zeros_put(shadow->store_fd, (last - first) * BLOCK, first * BLOCK);
+    if (result < 0)
+        return result;
+    for (uint64_t block = first; block < last; block++)
+        block_mark(shadow, block);
+    changed_note(shadow);
+    return 0;
+}
+
+// How many kept blocks from this one on lie in one hole of the store.
+static uint64_t hole_of(const struct lp_layer_shadow *shadow, uint64_t block)
+{
+    uint64_t end = block;
+    off_t data = lseek(shadow->store_fd, (off_t)(block * BLOCK), SEEK_DATA);
+    if (data < 0 && errno != ENXIO)
+        return 0;
+    uint64_t until = data < 0 ? shadow->block_count : (uint64_t)data / BLOCK;
+    while (end < until && has_block(shadow, end))
+        end++;
+    return end - block;
+}
+
+static int hole_merge(struct lp_layer_shadow *shadow, uint64_t block, uint64_t count)
+{
+    uint64_t at = block * BLOCK, end = (block + count) * BLOCK;
+    if (at >= shadow->size)
+        return 0;
+    return zeros_put(shadow->file_fd, (end < shadow->size ? end : shadow->size) - at, at);
+}
+
 static int block_merge(struct lp_layer_shadow *shadow, uint64_t block)
 {
     uint8_t bytes[BLOCK];
@@ -234,8 +295,14 @@ int lp_layer_shadow_merge(struct lp_layer_shadow *shadow)
         ftruncate(shadow->file_fd, (off_t)shadow->file_bytes) < 0)
         return -errno;
     shadow->synced_size = shadow->file_bytes;
-    for (uint64_t block = 0; block < shadow->block_count; block++) {
-        int result = has_block(shadow, block) ? block_merge(shadow, block) : 0;
+    for (uint64_t block = 0, next; block < shadow->block_count; block = next) {
+        uint64_t hole = has_block(shadow, block) ? hole_of(shadow, block) : 0;
+        next = block + (hole ? hole : 1);
+        int result = 0;
+        if (hole)
+            result = hole_merge(shadow, block, hole);
+        else if (has_block(shadow, block))
+            result = block_merge(shadow, block);
         if (result < 0)
             return result;
     }

@@ -24,6 +24,9 @@ ssize_t lp_layer_shadow_read(struct lp_layer_shadow *shadow, void *bytes, size_t
                              uint64_t at);
 ssize_t lp_layer_shadow_write(struct lp_layer_shadow *shadow, const void *bytes, size_t count,
                               uint64_t at);
+// These bytes are zeros from now on, as far as the file reaches; they take no room where the disk
+// can make holes. 0 or -errno.
+int lp_layer_shadow_clear(struct lp_layer_shadow *shadow, uint64_t count, uint64_t at);
 int lp_layer_shadow_truncate(struct lp_layer_shadow *shadow, uint64_t size); // 0 or -errno
 // Into the file with it; not yet forced to the disk. 0 or -errno: then nothing is forgotten.
 int lp_layer_shadow_merge(struct lp_layer_shadow *shadow);
