@@ -55,6 +55,7 @@ printf 'a\0 \0b\0\n\0%.0s' {1..9} >wide.log
 like "$(refusal rank wide.log)" 'wide.log: this is UTF-16: iconv.* 2$' "what UTF-16 is, is said"
 like "$(refusal rank "$LIMPET")" 'this is no text.* 2$' "and what is no text"
 like "$(refusal rank .)" 'this is a folder.* 2$' "or a folder"
+is "$(printf '\xef\xbb\xbf{"msg":"a","logger":"b"}\n' | lp log templates -o json - | jq -r .tag)" b "a mark of UTF-8 is no text"
 mknod full c 1 7
 lp log train -q -o full normal.log 2>/dev/null; is "$? $(stat -c %F full)" "1 character special file" "a full device stays what it is"
 lp log rank normal.log >full 2>"$work/err"; is $? 1 "what cannot be printed is a failure"
@@ -171,6 +172,9 @@ watcher=$!
 within 10 grep -q 'watching' "$work/err"; ok $? "watch goes on with a model"
 { rounds 10 20; echo 'Jan  1 10:00:00 box kernel: roof failure'; rounds 20 22; } >many/b.log
 within 10 told 'b.log:.*roof failure'; ok $? "a new file of a folder is followed from its start"
+echo '*** a banner ***' >many/c.log; sleep 1.3
+{ rounds 10 20; echo 'Jan  1 10:00:00 box kernel: door failure'; rounds 20 22; } >>many/c.log
+within 10 told 'c.log:.*`door failure` (kernel)'; ok $? "its format is found out behind a banner, too"
 kill -TERM $watcher; wait $watcher; is $? 1 "--fail: there was an anomaly"; watcher=
 cmp -s live.model kept.model; is $? 1 "what was seen is learnt"
 { rounds 0 5; echo 'Jan  1 10:00:00 box kernel: wall failure'; rounds 5 9; } |

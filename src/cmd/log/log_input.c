@@ -149,6 +149,10 @@ int lp_log_input_read(struct lp_log_input *input, char *bytes, size_t room, size
         return lp_err_set(err, LP_EIO, "%s: %s", input->path, strerror(errno));
     if (!input->is_begun && first_check(input, bytes, (size_t)count, err) < 0)
         return err->code;
+    if (!input->is_begun && count > 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+        count -= 3; // UTF-8 says that it is UTF-8
+        memmove(bytes, bytes + 3, (size_t)count);
+    }
     input->is_begun = true;
     *ret_count = (size_t)count;
     return 0;

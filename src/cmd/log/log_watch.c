@@ -40,6 +40,7 @@ struct watch {
     bool is_learning; // from what is there at the start
     bool was_full;    // which was said
     bool was_unsaved; // which was said, too
+    bool was_empty;   // --infra: that it has no nodes yet was said, or it had some
     int pipe_fd;      // standard input or the journal; -1: none
     size_t pipe_source;
     struct lp_log_journal journal;
@@ -159,8 +160,17 @@ static void infra_look(struct watch *watch)
 {
     LP_OWNS_ARENA struct lp_arena arena = {0};
     struct lp_found_nodes nodes;
-    if (!watch->cmd->infra ||
-        lp_nodes_find(watch->cmd->root, watch->cmd->infra, NULL, &arena, &nodes, NULL) < 0)
+    if (!watch->cmd->infra)
+        return;
+    bool has_nodes =
+        lp_nodes_find(watch->cmd->root, watch->cmd->infra, NULL, &arena, &nodes, NULL) == 0 &&
+        nodes.count > 0;
+    if (!has_nodes && !watch->was_empty)
+        fprintf(stderr,
+                "limpet log watch: there is no node of %s yet; they are watched when they come\n",
+                watch->cmd->infra);
+    watch->was_empty = true; // said once, if it is so at the beginning
+    if (!has_nodes)
         return;
     for (size_t i = 0; i < nodes.count; i++)
         if (lp_log_follow_add_kin(watch->follow, nodes.items[i].log_folder, NULL) < 0)

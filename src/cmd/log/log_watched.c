@@ -187,7 +187,8 @@ static void held_release(struct lp_watcher *watcher, size_t index)
     struct lp_watched *source = &watcher->sources[index];
     if (source->held.bytes == 0)
         return;
-    if (source->format == LP_LOG_AUTO) { // in a table of its own: found out, and thrown away
+    bool is_unknown = source->format == LP_LOG_AUTO;
+    if (is_unknown) { // in a table of its own: found out, and thrown away
         const struct lp_log_states_config config = {.format = LP_LOG_AUTO};
         struct lp_log_states *trial = lp_log_states_open(&config);
         struct lp_log_lines lines = {0};
@@ -199,6 +200,9 @@ static void held_release(struct lp_watcher *watcher, size_t index)
     }
     lines_take(watcher, index, source->held.text, source->held.bytes);
     lp_str_clear(&source->held);
+    source->looked_at += source->held_lines;
+    if (is_unknown && source->format == LP_LOG_FREE && source->looked_at < HELD_LINES)
+        source->format = LP_LOG_AUTO; // a banner, perhaps: the lines behind it have a say, too
     source->held_lines = 0;
 }
 

@@ -18,6 +18,7 @@ struct lp_watched { // one source of lines; {0} is ready for use
     enum lp_log_format format; // AUTO while it is not known
     struct lp_str held;        // lines before it is known; of a journal: the entry being read
     size_t held_lines;
+    size_t looked_at;               // lines, for the format
     int64_t held_since_ms, line_ms; // line_ms: when the last one came
     uint64_t line;
     struct lp_watched_line { // the last ones, for showing
