@@ -65,6 +65,19 @@ LP_MUST_CHECK static int infra_find(struct lp_cmd *cmd, struct lp_client *client
     return lp_target_infra_of(cmd, client, target, ret_infra);
 }
 
+// Nothing is waited for: only which faults were asked for.
+static void asked_tell(const struct lp_cmd *cmd, const json_t *answer)
+{
+    size_t i;
+    const json_t *fault;
+    if (cmd->is_json)
+        lp_json_show(answer);
+    if (cmd->is_json || cmd->is_quiet)
+        return;
+    json_array_foreach (json_object_get(answer, "faults"), i, fault)
+        printf("Fault %s is asked for.\n", json_string_value(fault));
+}
+
 static int ask(struct lp_cmd *cmd, struct lp_client *client, char **argv)
 {
     const char *infra = NULL;
@@ -80,8 +93,7 @@ static int ask(struct lp_cmd *cmd, struct lp_client *client, char **argv)
         return lp_cmd_fail(cmd, &cmd->err);
     int status = LP_EXIT_DONE;
     if (lp_option_is_given(cmd, "no-wait") || strcmp(argv[2], "daemon-kill") == 0) {
-        if (cmd->is_json)
-            lp_json_show(answer);
+        asked_tell(cmd, answer);
     } else {
         status = lp_fault_wait(cmd, client, answer, "fault-active", "fault-failed");
     }

@@ -87,7 +87,9 @@ static int lever(struct lp_cmd *cmd, struct lp_client *client, bool is_locked)
                                 is_locked ? "{\"locked\":true}" : "{\"locked\":false}"};
     if (lp_daemon_ensure(cmd, client) < 0 || lp_client_call(client, &spec, NULL, &cmd->err) < 0)
         return lp_cmd_fail(cmd, &cmd->err);
-    if (!cmd->is_quiet)
+    if (cmd->is_json)
+        puts(is_locked ? "{\"locked\":true}" : "{\"locked\":false}");
+    else if (!cmd->is_quiet)
         puts(is_locked ? "faults are locked: all are being undone, none is let in"
                        : "faults are admitted again");
     return LP_EXIT_DONE;
