@@ -154,6 +154,7 @@ uint64_t lp_log_text_hash(struct lp_span text, enum lp_log_cleaning cleaning);
 void lp_log_text_clean(struct lp_span text, enum lp_log_cleaning cleaning, struct lp_str *ret_text);
 // Append the text with every control byte and every byte that is not UTF-8 as '?'.
 void lp_log_text_mend(struct lp_span text, struct lp_str *ret_text);
+bool lp_log_text_is_plain(struct lp_span text); // ASCII that mending does not change
 
 enum {
     LP_LOG_TEXT_BYTES = 512,     // of a text: what makes up its template

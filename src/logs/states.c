@@ -296,9 +296,11 @@ static bool is_blank(struct lp_span line)
 static uint16_t state_of_raw(struct lp_log_states *states, struct lp_span tag, struct lp_span text)
 {
     uint64_t hash = state_hash(states, tag, text);
-    uint64_t slot = *slot_find(states, hash);
-    if (slot != SLOT_EMPTY)
-        return (uint16_t)(slot & SLOT_STATE);
+    uint64_t *slot = slot_find(states, hash);
+    if (*slot != SLOT_EMPTY)
+        return (uint16_t)(*slot & SLOT_STATE);
+    if (lp_log_text_is_plain(tag) && lp_log_text_is_plain(text))
+        return state_add(states, tag_find(states, tag), text, slot, hash);
     struct lp_str *mended = &states->mended;
     lp_str_clear(mended);
     lp_log_text_mend(tag, mended);

@@ -54,6 +54,11 @@ static size_t plain_bytes(struct lp_span text)
     return bytes;
 }
 
+bool lp_log_text_is_plain(struct lp_span text)
+{
+    return text.bytes <= LP_LOG_TEMPLATE_BYTES && plain_bytes(text) == text.bytes;
+}
+
 void lp_log_text_mend(struct lp_span text, struct lp_str *ret_text)
 {
     text = cut(text);
