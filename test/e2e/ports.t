@@ -3,7 +3,7 @@
 # person looks, and published as soon as it is free.
 . "$(dirname "$0")/tap.sh"
 before=$(machine)
-both=$(free_port) six=$(free_port) busy=$(free_port) udp=$(free_port)
+both=$(free_port) six=$(free_port) busy=$(free_port) udp=$(free_port) slow=$(free_port)
 cat >"$work/p.yaml" <<Y
 name: ports
 services:
@@ -25,6 +25,24 @@ services:
             data, peer = s.recvfrom(9000)
             s.sendto(data.upper(), peer)
     ports: ["$udp:9/udp"]
+  slow: # takes nothing until it is told to; one connection waits in its queue
+    image: host
+    command:
+      - python3
+      - -c
+      - |
+        import os, socket, time
+        s = socket.socket()
+        s.bind(("0.0.0.0", 80))
+        s.listen(0)
+        while not os.path.exists("/tmp/go"):
+            time.sleep(0.02)
+        while True:
+            one, peer = s.accept()
+            one.recv(9000)
+            one.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+            one.close()
+    ports: ["$slow:80"]
 Y
 [ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6
 has_ipv6=$?
@@ -55,6 +73,12 @@ if [ "$has_ipv6" = 0 ]; then
 else
     ok 0 "by IPv6 # SKIP this machine has no IPv6"
 fi
+for _ in 1 2 3 4; do code "http://127.0.0.1:$slow/" >>"$work/slow" & asked="${asked:-} $!"; done
+sleep 1.5
+lp exec slow-1 touch /tmp/go
+# shellcheck disable=SC2086
+wait $asked
+is "$(cat "$work/slow")" 200200200200 "a node that is slow to take connections is waited for"
 ask_udp() { # FAMILY ADDRESS
     python3 -c "import socket
 s = socket.socket(socket.$1, socket.SOCK_DGRAM); s.settimeout(3)

@@ -15,6 +15,7 @@ struct lp_forwarder;
 enum {
     LP_FORWARD_CONNECTIONS_MAX = 4096, // and as many UDP flows
     LP_FORWARD_CONNECT_MS = 1000,      // then the next backend is tried
+    LP_FORWARD_LAST_MS = 8000,         // in all, when no other is left
     LP_FORWARD_DOWN_MS = 2000,         // a backend that failed comes last for so long
     LP_FORWARD_FLOW_IDLE_MS = 60000,
     LP_FORWARD_RETRY_MS = 1000, // a port that could not be had

@@ -264,6 +264,24 @@ static void connection_redial(struct lp_forwarder *forwarder,
         connection_end(forwarder, connection, true);
 }
 
+// Whether to go on waiting for this backend: no other is left, and one whose queue is full answers
+// to the kernel's second, third or fourth attempt, after 1, 3 and 7 seconds. Whoever asked it
+// without a forwarder would wait as well.
+static bool connection_wait_on(struct lp_forwarder *forwarder,
+                               struct lp_forward_connection *connection)
+{
+    size_t step = connection->step; // to look ahead: the connection's own stays
+    if (!connection->listener || !connection->backend ||
+        forwarder->now_ms - connection->since_ms >= LP_FORWARD_LAST_MS ||
+        lp_forward_next_backend(forwarder, connection->listener, &step, connection->since_ms))
+        return false;
+    connection->backend->down_at_ms = forwarder->now_ms;
+    list_remove(forwarder, connection);
+    connection->deadline_ms = forwarder->now_ms + LP_FORWARD_CONNECT_MS;
+    list_add(forwarder, connection, true);
+    return true;
+}
+
 static void server_ready(struct lp_forwarder *forwarder, struct lp_forward_source *source,
                          uint32_t events)
 {
@@ -370,7 +388,8 @@ void lp_forward_tcp_forget(struct lp_forwarder *forwarder,
 int lp_forward_tcp_work(struct lp_forwarder *forwarder)
 {
     while (forwarder->connecting && forwarder->connecting->deadline_ms <= forwarder->now_ms)
-        connection_redial(forwarder, forwarder->connecting);
+        if (!connection_wait_on(forwarder, forwarder->connecting))
+            connection_redial(forwarder, forwarder->connecting);
     struct lp_forward_connection *unfinished = forwarder->unfinished;
     forwarder->unfinished = NULL;
     forwarder->is_starved = false;
