@@ -49,7 +49,7 @@ EXPECT=fail try "$work/base.yaml"; is "$?$(statuses) $(undone)" "0passed healed 
 try "$work/base.yaml"; is "$?$(statuses) $(undone)" "1failed healed $whole" "failed: a check; what setup did is undone in reverse, each once"
 is "$(result '[.runs[0].stages[] | select(.kind | IN("break", "heal", "cleanup", "steady-state-after")) | .status] | join(" ")')" \
     "failed passed passed passed passed" "it is healed all the same, cleaned up, and looked at again"
-sed 's/fault: pause/fault: bandwidth, rate: 1k, peer: nobody-1/' "$work/base.yaml" >"$work/invalid.yaml"
+sed 's|break: web-1, fault: pause|break: web-7, fault: pause|' "$work/base.yaml" >"$work/invalid.yaml"
 try "$work/invalid.yaml"; is "$?$(result .status) $(undone)" "1invalid $whole" "invalid: a fault that cannot be injected"
 sed "s/service: web}, every: 50ms/service: web, contains: nothing of the kind}, every: 50ms/; s/within: 10s/within: 300ms/" "$work/base.yaml" >"$work/unsteady.yaml"
 try "$work/unsteady.yaml"; is "$?$(result '.status, (.runs[0].faults | length)' | paste -sd' ') $(undone)" "1invalid 0 $whole" \
