@@ -195,16 +195,22 @@ static void give(struct lp_state *s, uint32_t id, enum lp_action_kind kind,
     lp_order_give(s, &fault->order, planner, &action);
 }
 
+static enum lp_reason why_over(struct lp_state *s, const struct lp_fault_inside *fault)
+{
+    if (fault->is_failed)
+        return LP_REASON_FAULT_FAILED;
+    if (fault->is_heal_asked || s->are_faults_locked)
+        return LP_REASON_ASKED;
+    return is_target_gone(s, fault) ? LP_REASON_FAULT_GONE : LP_REASON_FAULT_OVER;
+}
+
 static void heal(struct lp_state *s, uint32_t id, struct lp_planner *planner)
 {
     struct lp_fault_inside *fault = lp_fault_get(s, id);
     bool is_out = fault->order.kind == LP_ACTION_HEAL_FAULT;
     if (is_out && !lp_order_is_due(s, &fault->order))
         return;
-    bool is_asked = fault->is_heal_asked || s->are_faults_locked;
-    enum lp_reason reason = fault->is_failed ? LP_REASON_FAULT_FAILED
-                            : is_asked       ? LP_REASON_ASKED
-                                             : LP_REASON_FAULT_OVER;
+    enum lp_reason reason = why_over(s, fault);
     fault->row.phase = LP_FAULT_HEALING;
     give(s, id, LP_ACTION_HEAL_FAULT, lp_because_of(s, reason, 0), planner);
 }

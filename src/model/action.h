@@ -53,8 +53,9 @@ enum lp_reason {
     LP_REASON_FENCE_FIRST,     // a new life may only begin once the old one is confirmed dead
     LP_REASON_DONE,            // a setup step or job has ended well
     LP_REASON_NODE_VANISHED,   // it was not there any more when the drivers looked
-    LP_REASON_FAULT_OVER,      // the time of a fault on purpose is over, or its target is gone
+    LP_REASON_FAULT_OVER,      // the time of a fault on purpose is over
     LP_REASON_FAULT_FAILED,    // it could not be injected: whatever may be left is undone
+    LP_REASON_FAULT_GONE,      // its target goes, or is gone
     LP_REASONS
 };
 
