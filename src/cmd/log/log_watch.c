@@ -82,7 +82,7 @@ LP_MUST_CHECK static int model_lock(struct watch *watch)
         return lp_err_set(err, LP_EINPUT, "%s: %s", path, strerror(errno));
     if (flock(watch->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
-    LP_OWNS_FD int other = watch->lock_fd; // its file stays
+    close(watch->lock_fd); // its file stays: it is the other's
     watch->lock_fd = -1;
     return lp_err_set(err, LP_EINPUT, "%s: another limpet log watch keeps this model; name another",
                       watch->model_path);
