@@ -125,7 +125,8 @@ LP_MUST_CHECK int lp_fault_netns(const struct lp_faults *faults, const struct lp
 // Is another fault of the same kind in force on the same target? What they do is one thing, undone
 // when the last of them is.
 bool lp_fault_has_twin(const struct lp_faults *faults, const struct lp_fault_job *job);
-// The pid when it is a process of this program that runs the verb with this first argument, else 0.
+// The pid when it is a process of this program that runs the verb with this first argument, or a
+// child of ours that is just being executed (which is for pids that were noted), else 0.
 pid_t lp_fault_worker_pid(pid_t pid, const char *verb, const char *mark);
 // The same with the mark of this fault: a pid that came to be somebody else's, another Limpet's for
 // instance, is never taken for ours.
