@@ -60,9 +60,16 @@ lp break web-1 pause --for 1m >/dev/null
 ! fetch sink-1; ok $? "pause: it does not answer"
 lp heal --all >/dev/null
 within 5 fetch sink-1; ok $? "thawed, it answers"
-lp break web-1 pause --for 1m >/dev/null; lp break web-1 pause --for 2m >/dev/null
-lp heal "$(lp faults -o json | jq -r '.[0].fault')" >/dev/null
-! fetch sink-1; ok $? "of two pauses one is healed: it stays frozen"
+for _ in 1 2 3 4 5; do
+    was=$(life web-1)
+    lp break web-1 pause --for 1m >/dev/null; lp break web-1 pause --for 2m >/dev/null
+    lp heal "$(lp faults -o json | jq -r '.[0].fault')" >/dev/null
+    ! fetch sink-1; status=$?
+    # Seconds later the node counts as hung and is replaced: on a slow machine once more.
+    [ "$(life web-1)" = "$was" ] && break
+    lp heal --all >/dev/null; within 5 fetch sink-1
+done
+ok $status "of two pauses one is healed: it stays frozen"
 lp heal web-1 >/dev/null; within 5 fetch sink-1; ok $? "and goes on when the other is"
 was=$(life web-1)
 lp break web-1 crash --for 6s >/dev/null
