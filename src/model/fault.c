@@ -328,7 +328,8 @@ void lp_fault_print(const struct lp_fault_spec *spec, const char *as_asked, stru
         lp_str_add(text, " +-");
         print_micros(spec->jitter_us, text);
     }
-    if (kind->options & LP_FAULT_TAKES_SHARE)
+    bool has_size = (kind->options & LP_FAULT_TAKES_LEAVE) && spec->bytes; // in its place
+    if ((kind->options & LP_FAULT_TAKES_SHARE) && !has_size)
         lp_str_printf(text, " %u.%u %%", spec->permille / 10, spec->permille % 10);
     if (kind->options & LP_FAULT_TAKES_RATE)
         lp_str_printf(text, " %llu B/s", (unsigned long long)spec->bytes);

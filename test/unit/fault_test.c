@@ -120,6 +120,11 @@ static void listings_name_peers_and_places(void **state)
     lp_fault_print(&spec, "{\"options\":{\"peer\":\"db\",\"network\":\"back\",\"seed\":\"1\"}}",
                    &text);
     assert_string_equal(lp_str_text(&text), "cut, in, peer db, network back, for 300 s");
+    lp_str_clear(&text);
+    struct lp_pair leave = {"leave", "32m"};
+    assert_int_equal(parse("memory", &leave, 1, &spec, &err), 0);
+    lp_fault_print(&spec, "{\"options\":{\"leave\":\"32m\"}}", &text);
+    assert_string_equal(lp_str_text(&text), "memory, leave 32m, for 300 s");
     lp_str_release(&text);
 }
 

@@ -22,9 +22,41 @@ static bool is_meant(const struct lp_fault_job *job, size_t place)
     return job->spec.network == LP_NONE || job->spec.network == job->networks[place];
 }
 
+static bool has_link(const json_t *links, json_int_t network)
+{
+    size_t i;
+    const json_t *link;
+    json_array_foreach (links, i, link) {
+        if (json_integer_value(link) == network)
+            return true;
+    }
+    return false;
+}
+
+// A link has room for one relay.
+LP_MUST_CHECK static int links_check(const struct lp_faults *faults, const struct lp_fault_job *job,
+                                     const json_t *links, struct lp_err *err)
+{
+    size_t i;
+    const json_t *link;
+    for (const struct lp_fault_job *other = faults->jobs; other; other = other->next) {
+        const json_t *theirs = json_object_get(other->undo, "networks");
+        if (other == job || other->phase != LP_FAULT_JOB_ACTIVE ||
+            other->mark.node != job->mark.node ||
+            lp_fault_hand_of(other->spec.kind) != &lp_fault_hand_relay)
+            continue;
+        json_array_foreach (theirs, i, link) {
+            if (has_link(links, json_integer_value(link)))
+                return lp_err_set(err, LP_ECONFLICT, "f%llu (%s) is on the link already",
+                                  (unsigned long long)other->number,
+                                  lp_fault_words[other->spec.kind]);
+        }
+    }
+    return 0;
+}
+
 static int relay_prepare(struct lp_faults *faults, struct lp_fault_job *job, struct lp_err *err)
 {
-    (void)faults;
     json_t *links = json_array();
     for (size_t i = 0; i < job->place_count; i++)
         if (is_meant(job, i))
@@ -33,6 +65,8 @@ static int relay_prepare(struct lp_faults *faults, struct lp_fault_job *job, str
     bool has_peers = job->spec.peer_service != LP_NONE || job->spec.peer_node != LP_NONE;
     if (json_array_size(links) == 0)
         return lp_err_set(err, LP_EINPUT, "%s is not on that network", job->mark.name);
+    if (links_check(faults, job, links, err) < 0)
+        return err->code;
     return has_peers && job->peer_count == 0
                ? lp_err_set(err, LP_ENOTFOUND, "the peer has no node that could be meant")
                : 0;
