@@ -72,6 +72,20 @@ LP_MUST_CHECK static int turn(struct waiting *waiting)
     return 0;
 }
 
+// Somebody has stopped waiting, not what was waited for.
+static void interrupted_tell(const struct waiting *waiting)
+{
+    size_t i;
+    const json_t *fault;
+    bool is_break = waiting->bad != NULL;
+    fprintf(stderr, "limpet %s: interrupted;", waiting->cmd->verb->name);
+    json_array_foreach (waiting->open, i, fault)
+        fprintf(stderr, " %s", json_string_value(fault));
+    fputs(is_break ? " may still come into effect: limpet heal takes it back\n"
+                   : " will be undone all the same\n",
+          stderr);
+}
+
 int lp_fault_wait(struct lp_cmd *cmd, struct lp_client *client, const json_t *answer,
                   const char *good, const char *bad)
 {
@@ -92,6 +106,10 @@ int lp_fault_wait(struct lp_cmd *cmd, struct lp_client *client, const json_t *an
                               "nothing was heard of it for two minutes; limpet events tells more");
         else
             code = turn(&waiting);
+    }
+    if (json_array_size(waiting.open) > 0 && lp_interrupt_came()) {
+        interrupted_tell(&waiting);
+        waiting.status = LP_EXIT_FAILED;
     }
     json_decref(waiting.open);
     return code < 0 && !lp_interrupt_came() ? lp_cmd_fail(cmd, &cmd->err) : waiting.status;

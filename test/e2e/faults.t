@@ -176,6 +176,9 @@ lp break web-1 cut --peer sink --for 1m >/dev/null; lp break network:default los
 like "$(lp faults | paste -sd " ")" "cut, peer sink.*loss 10.0 %, network default" "a listing names peers and networks"
 lp heal network:default >/dev/null; is "$(faults)" cut "heal takes a network"
 lp heal host >/dev/null; ok $? "and the host"; healed; ok $? "with all nodes on it"
+lp break web-1 crash --for 1m >/dev/null
+out=$(timeout -s INT 1 "$LIMPET" --root "$root" break web-1 cut 2>&1); like "$out" "interrupted; f[0-9]+ may still come" "Ctrl-C while it waits: what was asked for is told"
+lp heal --all >/dev/null; within 5 fetch sink-1; ok $? "and taken back"
 out=$(lp break web-1 dealy --delay 1s 2>&1); is $? 2 "a fault that there is not"
 like "$out" "did you mean 'delay'" "and the right spelling"
 
