@@ -81,7 +81,7 @@ int lp_layer_process(const char *socket, pid_t *ret_pid, struct lp_err *err)
 
 void lp_layer_kill(const char *socket)
 {
-    pid_t pid;
+    pid_t pid = 0;
     struct lp_err ignored;
     if (lp_layer_process(socket, &pid, &ignored) == 0)
         kill(pid, SIGKILL);
