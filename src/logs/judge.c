@@ -48,6 +48,30 @@ static int64_t contrast(const struct lp_log_around *around, int center)
     return around->ins[center] - highest * 5 / 16;
 }
 
+// Is what usually stands beside the line at `center` there? A side counts if all of it is known.
+static int64_t company(const struct lp_log_scores *scores, const struct lp_log_around *around,
+                       int center)
+{
+    int64_t bits = 0;
+    for (int side = 0; side < 2; side++) {
+        uint16_t window[LP_LOG_WINDOW];
+        bool is_whole = true;
+        for (int i = 0; i < LP_LOG_WINDOW; i++) {
+            window[i] = around->states[side ? center + 1 + i : center - 1 - i];
+            is_whole = is_whole && window[i] != LP_LOG_NOTHING;
+        }
+        if (is_whole)
+            bits += lp_log_scores_company(scores, around->states[center], window, side);
+    }
+    return bits;
+}
+
+static int64_t unexpected(const struct lp_log_scores *scores, const struct lp_log_around *around,
+                          int center)
+{
+    return contrast(around, center) + (scores->is_streaming ? 0 : company(scores, around, center));
+}
+
 static void less_displaced(struct lp_log_gap *gap, const struct lp_log_around *around)
 {
     int64_t highest = DISPLACED_FROM;
@@ -107,9 +131,9 @@ void lp_log_judgement_compare(struct lp_log_judgement *judgement,
                               const struct lp_log_around *around)
 {
     if (judgement->here != LP_LOG_NO_SCORE)
-        judgement->here = contrast(around, LP_LOG_AROUND);
+        judgement->here = unexpected(scores, around, LP_LOG_AROUND);
     if (judgement->next != LP_LOG_NO_SCORE)
-        judgement->next = contrast(around, LP_LOG_AROUND + 1);
+        judgement->next = unexpected(scores, around, LP_LOG_AROUND + 1);
     struct lp_log_gap *bridge = &judgement->bridge;
     if (bridge->bits && (is_late(around, 1, bridge->state) || is_late(around, -1, bridge->state)))
         bridge->bits -= LATE_BITS;

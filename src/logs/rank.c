@@ -108,12 +108,12 @@ static int64_t unexpected_again(const struct ranker *ranker, size_t i)
     return unexpected_at(ranker, i);
 }
 
-// What is left of it at most when the burst is taken off that it may stand in.
+// What UNEXPECTED makes of it at most, by the burst that it may stand in and by what is beside it.
 static int64_t less_burst_most(const struct ranker *ranker, uint16_t state, int64_t ins)
 {
     int64_t near = lp_log_scores_burst(&ranker->scores, state, true, 2 * LP_LOG_NEAR);
     int64_t alone = lp_log_scores_burst(&ranker->scores, state, false, 2 * LP_LOG_NEAR);
-    return ins - (near < alone ? near : alone);
+    return ins - (near < alone ? near : alone) + lp_log_scores_company_most(&ranker->scores, state);
 }
 
 static bool is_near_another(const struct ranker *ranker, size_t i)
@@ -148,13 +148,21 @@ static struct lp_log_gap miss_most(const struct ranker *ranker, const uint16_t *
     return lp_log_scores_miss(&ranker->scores, &absence);
 }
 
+static int64_t unexpected_most(struct ranker *ranker, size_t i)
+{
+    int64_t ins = less_burst(ranker, i);
+    return ins == LP_LOG_NO_SCORE
+               ? ins
+               : ins + lp_log_scores_company_most(&ranker->scores, ranker->states[i]);
+}
+
 // What is said about the line at i alone.
 static struct lp_log_judgement judge_at(struct ranker *ranker, size_t i)
 {
     const uint16_t *x = ranker->states + i;
     struct lp_log_judgement judgement = {
-        .here = less_burst(ranker, i),
-        .next = less_burst(ranker, i + 1),
+        .here = unexpected_most(ranker, i),
+        .next = unexpected_most(ranker, i + 1),
         .bridge.state = LP_LOG_NOTHING,
         .miss.state = LP_LOG_NOTHING,
     };

@@ -99,6 +99,12 @@ bool lp_log_habits_tell(const struct lp_log_habits *habits, uint32_t broken, uin
 // f_m of a state m that is not among the lines ahead of a; g_m of one not behind c.
 int64_t lp_log_scores_ahead(const struct lp_log_scores *scores, uint16_t a, uint16_t m);
 int64_t lp_log_scores_behind(const struct lp_log_scores *scores, uint16_t m, uint16_t c);
+// What usually stands ahead of (or behind) a state: is any of it among these W lines? Bits that say
+// the line does not belong there if none is, negative ones if one is.
+int64_t lp_log_scores_company(const struct lp_log_scores *scores, uint16_t state,
+                              const uint16_t window[LP_LOG_WINDOW], bool is_ahead);
+// The most that both sides of it can say.
+int64_t lp_log_scores_company_most(const struct lp_log_scores *scores, uint16_t state);
 struct lp_log_absence { // between two neighbours: the habits that are broken, a bit each
     uint16_t before, after;
     uint32_t ahead, behind;           // of `before` and of `after`

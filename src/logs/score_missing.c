@@ -4,6 +4,7 @@
 enum {
     LATE_BITS = 2 * LP_LOG_BIT,      // what comes late is that much less missing
     UNFIT_BITS_MAX = 4 * LP_LOG_BIT, // and what does not fit the place, by that much at most
+    COMPANY_BITS_MAX = 4 * LP_LOG_BIT,
 };
 
 static struct lp_log_gap bridge_of(const struct lp_log_scores *scores, uint16_t a, uint16_t c)
@@ -91,6 +92,45 @@ bool lp_log_habits_tell(const struct lp_log_habits *habits, uint32_t broken, uin
         if (habits->states[i] == m)
             return broken >> i & 1;
     return false;
+}
+
+static bool is_in_window(const uint16_t window[LP_LOG_WINDOW], uint16_t m)
+{
+    for (int i = 0; i < LP_LOG_WINDOW; i++)
+        if (window[i] == m)
+            return true;
+    return false;
+}
+
+int64_t lp_log_scores_company(const struct lp_log_scores *scores, uint16_t state,
+                              const uint16_t window[LP_LOG_WINDOW], bool is_ahead)
+{
+    const struct lp_log_score_row *row = lp_log_scores_row(scores, state);
+    const struct lp_log_habits *habits = is_ahead ? &row->ahead : &row->behind;
+    int64_t whole = lp_log2(scores->counts->total), there = 0, broken = 0;
+    bool is_there = false;
+    for (uint32_t i = 0; i < habits->count; i++) {
+        uint16_t m = habits->states[i];
+        bool is_kept = m != state && is_in_window(window, m);
+        int64_t bits = 0;
+        if (is_kept) // one of three lines at random would be m as often
+            bits = whole - lp_log2(3 * lp_log_counts_row(scores->counts, m).count);
+        else if (m != state)
+            bits = is_ahead ? lp_log_scores_ahead(scores, state, m)
+                            : lp_log_scores_behind(scores, m, state);
+        int64_t *most = is_kept ? &there : &broken;
+        *most = bits > *most ? bits : *most;
+        is_there |= is_kept;
+    }
+    int64_t bits = is_there ? there : broken;
+    bits = bits > COMPANY_BITS_MAX ? COMPANY_BITS_MAX : bits;
+    return is_there ? -bits : bits;
+}
+
+int64_t lp_log_scores_company_most(const struct lp_log_scores *scores, uint16_t state)
+{
+    const struct lp_log_score_row *row = lp_log_scores_row(scores, state);
+    return (row->ahead.count ? COMPANY_BITS_MAX : 0) + (row->behind.count ? COMPANY_BITS_MAX : 0);
 }
 
 // How much less likely the log is with m between the two, at most 0.

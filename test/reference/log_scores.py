@@ -12,7 +12,7 @@ ONE = 1 << 60
 BIT = 256
 TABLE = [math.floor(BIT * math.log2(1 + i / 2048) + 0.5) for i in range(2048)]
 BRIDGE_TRIES, SURPRISE_MAX, DISPLACED_FROM, OFFSET = 64, 10 * BIT, 4 * BIT, 10 * BIT
-NEAR, LATE, UNFIT_MAX, ALONE_MAX = 8, 2 * BIT, 4 * BIT, 4 * BIT
+NEAR, LATE, UNFIT_MAX, ALONE_MAX, COMPANY_MAX = 8, 2 * BIT, 4 * BIT, 4 * BIT, 4 * BIT
 NO_SCORE = -(1 << 63)
 
 
@@ -175,7 +175,8 @@ def judge(scores, x, i, ins, known):
 
     def contrast(j):
         around = [ins[q] for q in ins if 2 <= abs(q - j) <= 8]
-        return ins[j] - 5 * max([0] + around) // 16
+        beside = 0 if scores.rarities else company(scores, x, j)
+        return ins[j] - 5 * max([0] + around) // 16 + beside
 
     def displaced(m):
         return max([0] + [ins[q] - DISPLACED_FROM for q in ins if x[q] == m and abs(q - i) <= 8])
@@ -186,6 +187,27 @@ def judge(scores, x, i, ins, known):
     gaps = (bits, m), scores.miss(x, i, known)
     missing = sum(max(0, bits - displaced(m)) for bits, m in gaps)
     return max((contrast(j) for j in (i, i + 1) if j in ins), default=None), missing
+
+
+def company(scores, x, j):
+    """What usually stands within three lines of line j: is it there?"""
+    bits, c = 0, scores.c
+    for ahead in (True, False):
+        window = x[j + 1 : j + 4] if ahead else x[max(0, j - 3) : j]
+        if len(window) < 3:
+            continue
+        there, broken, is_there = 0, 0, False
+        for m in c.count:
+            k, n = (c.A[x[j], m], c.nA[x[j]]) if ahead else (c.B[m, x[j]], c.nB[x[j]])
+            if m == x[j] or k < 2 or 10 * k < 7 * n:
+                continue
+            if m in window:
+                is_there = True
+                there = max(there, log2(sum(c.count.values())) - log2(3 * c.count[m]))
+            else:
+                broken = max(broken, scores.habit(m, k, n))
+        bits += -min(COMPANY_MAX, there) if is_there else min(COMPANY_MAX, broken)
+    return bits
 
 
 def lists(unexpected, missing, bonus):

@@ -131,6 +131,31 @@ static void test_regular(void **state)
     }
 }
 
+// Ahead of B stand C, X and Y in 30 of 30 windows, behind X stand A, B and C. With one of them
+// there the line is at home: one of three lines at random is a C with 90 of 180, one bit. With none
+// of them, f = log2(2*30+2) - log2(1) - 3 log2(180/150) is 5.2 bits, of which 4 count.
+static void test_company_by_hand(void **state)
+{
+    (void)state;
+    struct lp_log_model *model = model_open();
+    for (int i = 0; i < 30; i++)
+        train(model, "ABCXYZ");
+    struct lp_log_scores scores;
+    lp_log_scores_init(&scores, &model->counts, lp_log_model_states(model), false);
+    uint16_t a = state_of(model, 'A'), b = state_of(model, 'B'), c = state_of(model, 'C');
+    uint16_t x = state_of(model, 'X'), y = state_of(model, 'Y'), z = state_of(model, 'Z');
+    uint16_t home[] = {a, c, a}, away[] = {a, z, a}, alone[] = {z, y, z}, with[] = {y, y, a};
+    assert_near(lp_log_scores_company(&scores, b, home, true), -bits(180, 90));
+    assert_int_equal(lp_log_scores_company(&scores, b, away, true), 4 * 256);
+    assert_near(lp_log_scores_company(&scores, x, with, false), -bits(180, 90));
+    assert_int_equal(lp_log_scores_company(&scores, x, alone, false), 4 * 256);
+    assert_int_equal(lp_log_scores_company_most(&scores, b), 4 * 256); // nothing is behind it
+    assert_int_equal(lp_log_scores_company(&scores, b, alone, false), 0);
+    assert_int_equal(lp_log_scores_company(&scores, state_of(model, 'N'), home, true), 0);
+    lp_log_scores_release(&scores);
+    lp_log_model_close(model);
+}
+
 // 67 times ABC, of which the first `short_count` of number 20 and 40 lack their B.
 static struct lp_log_lines lines_abc(struct lp_log_model *model, int short_count)
 {
@@ -196,9 +221,8 @@ static void test_more_often(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_late_by_hand),
-        cmocka_unit_test(test_burst_by_hand),
-        cmocka_unit_test(test_regular),
+        cmocka_unit_test(test_late_by_hand), cmocka_unit_test(test_burst_by_hand),
+        cmocka_unit_test(test_regular),      cmocka_unit_test(test_company_by_hand),
         cmocka_unit_test(test_more_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
