@@ -69,7 +69,7 @@ static int64_t company(const struct lp_log_scores *scores, const struct lp_log_a
 static int64_t unexpected(const struct lp_log_scores *scores, const struct lp_log_around *around,
                           int center)
 {
-    return contrast(around, center) + (scores->is_streaming ? 0 : company(scores, around, center));
+    return contrast(around, center) + company(scores, around, center);
 }
 
 static void less_displaced(struct lp_log_gap *gap, const struct lp_log_around *around)

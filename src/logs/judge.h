@@ -27,8 +27,8 @@ struct lp_log_around {           // of lines i - 8 .. i + 9, as far as they are 
     uint16_t states[LP_LOG_AROUNDS];
 };
 // Compare the line with what is around it: one odd line among many is worth less, what stands
-// oddly nearby is displaced, not missing, and what comes a little late hardly is. Not streaming: a
-// line that usual neighbours stand beside is less odd, one without them more; nothing else rises.
+// oddly nearby is displaced, not missing, and what comes a little late hardly is. A line
+// that usual neighbours stand beside is less odd, one without them more; nothing else rises.
 void lp_log_judgement_compare(struct lp_log_judgement *judgement,
                               const struct lp_log_scores *scores,
                               const struct lp_log_around *around);

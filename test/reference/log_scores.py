@@ -175,8 +175,7 @@ def judge(scores, x, i, ins, known):
 
     def contrast(j):
         around = [ins[q] for q in ins if 2 <= abs(q - j) <= 8]
-        beside = 0 if scores.rarities else company(scores, x, j)
-        return ins[j] - 5 * max([0] + around) // 16 + beside
+        return ins[j] - 5 * max([0] + around) // 16 + company(scores, x, j, known)
 
     def displaced(m):
         return max([0] + [ins[q] - DISPLACED_FROM for q in ins if x[q] == m and abs(q - i) <= 8])
@@ -189,11 +188,11 @@ def judge(scores, x, i, ins, known):
     return max((contrast(j) for j in (i, i + 1) if j in ins), default=None), missing
 
 
-def company(scores, x, j):
+def company(scores, x, j, known):
     """What usually stands within three lines of line j: is it there?"""
     bits, c = 0, scores.c
     for ahead in (True, False):
-        window = x[j + 1 : j + 4] if ahead else x[max(0, j - 3) : j]
+        window = x[j + 1 : min(j + 4, known)] if ahead else x[max(0, j - 3) : j]
         if len(window) < 3:
             continue
         there, broken, is_there = 0, 0, False
