@@ -74,8 +74,9 @@ static void asked_tell(const struct lp_cmd *cmd, const json_t *answer)
         lp_json_show(answer);
     if (cmd->is_json || cmd->is_quiet)
         return;
-    json_array_foreach (json_object_get(answer, "faults"), i, fault)
+    json_array_foreach (json_object_get(answer, "faults"), i, fault) {
         printf("Fault %s is asked for.\n", json_string_value(fault));
+    }
 }
 
 static int ask(struct lp_cmd *cmd, struct lp_client *client, char **argv)

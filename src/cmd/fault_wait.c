@@ -79,8 +79,9 @@ static void interrupted_tell(const struct waiting *waiting)
     const json_t *fault;
     bool is_break = waiting->bad != NULL;
     fprintf(stderr, "limpet %s: interrupted;", waiting->cmd->verb->name);
-    json_array_foreach (waiting->open, i, fault)
+    json_array_foreach (waiting->open, i, fault) {
         fprintf(stderr, " %s", json_string_value(fault));
+    }
     fputs(is_break ? " may still come into effect: limpet heal takes it back\n"
                    : " will be undone all the same\n",
           stderr);
