@@ -249,7 +249,12 @@ void lp_layer_op_write(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data,
     struct lp_layer *layer = layer_of(req);
     struct lp_layer_inode *inode = lp_layer_inode_of(layer, ino);
     struct lp_layer_verdict verdict = lp_layer_judge(&layer->rules, LP_LAYER_WRITE, inode->is_look);
+    size_t asked = fuse_buf_size(data);
     ssize_t got = verdict.error ? -verdict.error : write_do(layer, inode, data, at, info);
+    // libfuse empties its pipe when it sees that something was left there. What was cut off it does
+    // not see, and would take for the beginning of the next request.
+    if (got < 0 || (size_t)got < asked)
+        data->idx = 0;
     struct lp_layer_result result = {.error = got < 0 ? (int)-got : 0,
                                      .kind = LP_LAYER_REPLY_WRITTEN,
                                      .count = got < 0 ? 0 : (size_t)got};
