@@ -80,7 +80,7 @@ static void api_renew(struct lp_api *api, int64_t *clock_ms)
     struct lp_engine_config config = {.root_id = "0badcafe",
                                       .limits = {4, 32, 64, 128, 16, 2},
                                       .store = {&ops, NULL},
-                                      .clock = {now_ms, clock_ms},
+                                      .clock = {now_ms, now_ms, clock_ms},
                                       .seed = 1,
                                       .host = {1 << 30, 2000}};
     int code = lp_engine_open(&config, &api->engine, &err);
