@@ -4,7 +4,7 @@
 # Others: make build bench bench-logs golden format nightly install clean
 
 BUILD ?= build
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 15
 
 .PHONY: all build demo check nightly bench bench-logs golden format install uninstall clean
 
