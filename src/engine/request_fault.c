@@ -8,6 +8,7 @@
 #include "engine/places.h"
 #include "engine/self.h"
 #include "engine/view.h"
+#include "model/interpolate.h"
 
 struct aim { // a fault on its way to its targets
     struct lp_engine *engine;
@@ -19,14 +20,6 @@ struct aim { // a fault on its way to its targets
     size_t count;
     struct lp_arena *arena;
 };
-
-static const char *option_of(const struct lp_fault_ask *ask, const char *name)
-{
-    for (size_t i = 0; i < ask->options.count; i++)
-        if (strcmp(ask->options.items[i].key, name) == 0)
-            return ask->options.items[i].value;
-    return NULL;
-}
 
 LP_MUST_CHECK static int app_find(struct aim *aim, const char *name, struct lp_err *err)
 {
@@ -215,7 +208,8 @@ LP_MUST_CHECK static int aim_take(struct aim *aim, struct lp_err *err)
 LP_MUST_CHECK static int names_read(struct aim *aim, struct lp_err *err)
 {
     const struct lp_engine *engine = aim->engine;
-    const char *peer = option_of(aim->ask, "peer"), *network = option_of(aim->ask, "network");
+    const char *peer = lp_pairs_find(&aim->ask->options, "peer");
+    const char *network = lp_pairs_find(&aim->ask->options, "network");
     if (network && aim->spec.network != LP_NONE)
         return lp_err_set(err, LP_EINPUT, "%s says already which network", aim->ask->target);
     if ((peer || network) && aim->infra == LP_NONE)
@@ -287,7 +281,8 @@ LP_MUST_CHECK static int volume_find(const struct aim *aim, uint32_t node, const
     if (!service)
         return lp_err_set(err, LP_ENOTFOUND, "nothing is known of the volumes of %s",
                           aim->ask->target);
-    return lp_fault_volume_find(service, option_of(aim->ask, "volume"), ret_target, err);
+    return lp_fault_volume_find(service, lp_pairs_find(&aim->ask->options, "volume"), ret_target,
+                                err);
 }
 
 LP_MUST_CHECK static int volumes_find(const struct aim *aim, struct lp_err *err)
@@ -393,7 +388,7 @@ int lp_request_fault(struct lp_engine *engine, const struct lp_fault_ask *ask,
                       .arena = &arena};
     if (lp_fault_parse(ask->fault, ask->duration, &ask->options, &aim.spec, err) < 0)
         return err->code;
-    if (!option_of(ask, "seed"))
+    if (!lp_pairs_find(&ask->options, "seed"))
         aim.spec.seed = (uint32_t)(engine->last_seq * 2654435761u);
     if (aim_take(&aim, err) < 0 || names_read(&aim, err) < 0 || may_break(&aim, err) < 0 ||
         volumes_find(&aim, err) < 0)

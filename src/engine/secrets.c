@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "model/interpolate.h"
 
 enum { SECRET_BYTES_MAX = 512 * 1024, KEY_BYTES = 32 };
 
@@ -73,10 +74,7 @@ uint64_t lp_secrets_fingerprint(const char *root, const char *infra, const struc
     struct lp_err err;
     if (!root || key_get(root, &text, &err) < 0)
         return 0;
-    const char *content = NULL;
-    for (size_t i = 0; given && !secret->file && i < given->count; i++)
-        if (strcmp(given->items[i].key, secret->name) == 0)
-            content = given->items[i].value;
+    const char *content = secret->file ? NULL : lp_pairs_find(given, secret->name);
     if (content)
         lp_str_add(&text, content);
     else if (lp_secrets_read(root, infra, secret, &text, &err) < 0)

@@ -6,9 +6,11 @@
 
 #include "base/str.h"
 #include "engine/fault_volume.h"
+#include "engine/places.h"
 #include "model/descriptor.h"
 #include "model/experiment.h"
 #include "model/fault.h"
+#include "model/interpolate.h"
 #include "model/want.h"
 
 struct aim {
@@ -18,14 +20,6 @@ struct aim {
     enum lp_fault_place place;
     struct lp_err *err;
 };
-
-static const char *option_of(const struct aim *aim, const char *name)
-{
-    for (size_t i = 0; i < aim->step->options.count; i++)
-        if (strcmp(aim->step->options.items[i].key, name) == 0)
-            return aim->step->options.items[i].value;
-    return NULL;
-}
 
 const struct lp_service *lp_experiment_service_of(const struct lp_descriptor *descriptor,
                                                   const char *target, bool *ret_is_node)
@@ -68,10 +62,9 @@ static bool is_on(const struct lp_service *service, const char *network)
 
 LP_MUST_CHECK static int network_check(const struct aim *aim, const char *network)
 {
-    for (size_t i = 0; i < aim->descriptor->network_count; i++)
-        if (strcmp(aim->descriptor->networks[i].name, network) == 0)
-            return 0;
-    return lp_err_set(aim->err, LP_ENOTFOUND, "there is no network '%s'", network);
+    return lp_places_network_index(aim->descriptor, network) != LP_NONE
+               ? 0
+               : lp_err_set(aim->err, LP_ENOTFOUND, "there is no network '%s'", network);
 }
 
 // All nodes of a network (NULL: of the host).
@@ -125,7 +118,8 @@ LP_MUST_CHECK static int limit_check(const struct aim *aim, const struct lp_serv
 LP_MUST_CHECK static int link_check(const struct aim *aim, const struct lp_service *service)
 {
     bool is_node;
-    const char *peer = option_of(aim, "peer"), *network = option_of(aim, "network");
+    const char *peer = lp_pairs_find(&aim->step->options, "peer");
+    const char *network = lp_pairs_find(&aim->step->options, "network");
     if (peer && !lp_experiment_service_of(aim->descriptor, peer, &is_node))
         return lp_err_set(aim->err, LP_ENOTFOUND, "there is no node or service '%s' as a peer",
                           peer);
@@ -150,7 +144,8 @@ LP_MUST_CHECK static int service_check(const struct aim *aim, const struct lp_se
         link_check(aim, service) < 0)
         return aim->err->code;
     if (aim->place == LP_FAULT_OF_VOLUME)
-        return lp_fault_volume_find(service, option_of(aim, "volume"), &ignored, aim->err);
+        return lp_fault_volume_find(service, lp_pairs_find(&aim->step->options, "volume"), &ignored,
+                                    aim->err);
     return aim->place == LP_FAULT_OF_APP ? app_check(aim, service) : 0;
 }
 

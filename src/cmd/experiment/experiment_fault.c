@@ -8,6 +8,7 @@
 #include "cmd/experiment/experiment_parts.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "model/interpolate.h"
 
 enum {
     EFFECT_MS = 120 * 1000, // how long an effect, or a healing, is waited for
@@ -59,13 +60,10 @@ static const char *request_make(struct lp_run *run, const struct lp_run_step *ro
     const struct lp_experiment_step *step = row->step;
     json_t *body = json_pack("{s:s, s:s}", "target", row->target, "fault", step->fault);
     json_t *options = json_object();
-    bool has_seed = false;
-    for (size_t i = 0; i < step->options.count; i++) {
-        has_seed = has_seed || strcmp(step->options.items[i].key, "seed") == 0;
+    for (size_t i = 0; i < step->options.count; i++)
         json_object_set_new(options, step->options.items[i].key,
                             json_string(step->options.items[i].value));
-    }
-    if (!has_seed && step->kind == LP_EXPERIMENT_BREAK) {
+    if (!lp_pairs_find(&step->options, "seed") && step->kind == LP_EXPERIMENT_BREAK) {
         char seed[24];
         snprintf(seed, sizeof(seed), "%u",
                  (unsigned)((run->what.seed * 1000 + index) & UINT32_MAX));
