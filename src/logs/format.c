@@ -38,11 +38,8 @@ int lp_log_format_find(const char *word, enum lp_log_format *ret_format, struct 
     if (nearest)
         return lp_err_set(err, LP_EINPUT, "there is no format '%s': did you mean '%s'?", word,
                           nearest);
-    return lp_err_set(
-        err, LP_EINPUT,
-        "there is no format '%s'; there are auto, syslog, syslog5424, journal, level, "
-        "access, json, logfmt, free",
-        word);
+    return lp_err_set(err, LP_EINPUT, "there is no format '%s'; there are " LP_LOG_FORMAT_LIST,
+                      word);
 }
 
 lp_log_split *lp_log_split_of(enum lp_log_format format)

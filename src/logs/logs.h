@@ -45,6 +45,8 @@ enum lp_log_format {
     LP_LOG_LOGFMT,      // "level=info msg="text" component=x" (numbers are in model files)
     LP_LOG_FORMATS
 };
+// All of them, for people; LP_LOG_AUTO first.
+#define LP_LOG_FORMAT_LIST "auto, syslog, syslog5424, journal, level, access, json, logfmt, free"
 const char *lp_log_format_word(enum lp_log_format format);
 LP_MUST_CHECK int lp_log_format_find(const char *word, enum lp_log_format *ret_format,
                                      struct lp_err *err);

@@ -9,10 +9,14 @@ extern const struct lp_verb lp_log_verb_templates, lp_log_verb_train, lp_log_ver
     lp_log_verb_sessions_train, lp_log_verb_sessions_score, lp_log_verb_watch, lp_log_verb_plot;
 
 // Options of every sub-verb that reads logs.
-#define LP_LOG_READ_OPTIONS                                                                        \
-    {"format", 0, "NAME", "auto, syslog, syslog5424, journal, level, access, json, logfmt, free"}, \
-    {                                                                                              \
-        "numerals", 0, NULL, "clean lines as S3 does: numerals go, the rest stays"                 \
+#define LP_LOG_FORMAT_OPTION                    \
+    {                                           \
+        "format", 0, "NAME", LP_LOG_FORMAT_LIST \
+    }
+#define LP_LOG_READ_OPTIONS                                                        \
+    LP_LOG_FORMAT_OPTION,                                                          \
+    {                                                                              \
+        "numerals", 0, NULL, "clean lines as S3 does: numerals go, the rest stays" \
     }
 #define LP_LOG_KEYS_OPTION                                                                      \
     {                                                                                           \

@@ -109,16 +109,11 @@ static int train(struct lp_cmd *cmd, int argc, char **argv)
     {                                                                                             \
         "group-by", 0, "REGEX", "FILE is a log: a session is the lines with the same first (...)" \
     }
-#define FORMAT_OPTION                                                              \
-    {                                                                              \
-        "format", 0, "NAME",                                                       \
-            "auto, syslog, syslog5424, journal, level, access, json, logfmt, free" \
-    }
 
 static const struct lp_option train_options[] = {
     {"out", 'o', "MODEL", "where the model goes"},
     GROUP_OPTION,
-    FORMAT_OPTION,
+    LP_LOG_FORMAT_OPTION,
     {"order", 0, NULL, "judge the sum of all counts and the order of events too"},
     {"allowed", 0, "N", "sessions of training that may lie above a threshold (5)"},
     {"seed", 0, "N", "of the ten parts that the thresholds come from (1)"},
@@ -228,8 +223,11 @@ static int score(struct lp_cmd *cmd, int argc, char **argv)
 }
 
 static const struct lp_option score_options[] = {
-    {"model", 'm', "MODEL", "what limpet log sessions train made"}, GROUP_OPTION, FORMAT_OPTION,
-    {"fail", 0, NULL, "exit with 1 when a session is anomalous"},   {0},
+    {"model", 'm', "MODEL", "what limpet log sessions train made"},
+    GROUP_OPTION,
+    LP_LOG_FORMAT_OPTION,
+    {"fail", 0, NULL, "exit with 1 when a session is anomalous"},
+    {0},
 };
 
 const struct lp_verb lp_log_verb_sessions_score = {
