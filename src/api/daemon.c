@@ -22,6 +22,7 @@
 #include "drivers/registry.h"
 #include "drivers/store_sqlite.h"
 #include "engine/engine.h"
+#include "engine/steady.h"
 #include "model/action.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -178,7 +179,7 @@ static void clock_tell(struct daemon *daemon)
         lp_daemon_log("the machine's clock is %.1f s %s the journal's: deadlines are kept, and the "
                       "journal's times come to it within %.1f h",
                       (double)llabs(hidden_ms) / 1000, hidden_ms > 0 ? "ahead of" : "behind",
-                      (double)llabs(hidden_ms) * 8 / 3600000);
+                      (double)llabs(hidden_ms) * LP_STEADY_WORKED_OFF / 3600000);
     daemon->hidden_ms = hidden_ms;
 }
 

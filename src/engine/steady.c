@@ -4,7 +4,6 @@
 enum {
     STEP_MS = 250,  // apart by more than that since the last note: a step
     NOTE_MS = 1000, // less is not worth a note: the eighth of it would be rounded away
-    WORKED_OFF = 8, // of so much time, one part makes up for what is hidden
 };
 
 void lp_steady_start(struct lp_steady *steady, int64_t wall_ms, int64_t monotonic_ms,
@@ -18,7 +17,7 @@ static int64_t hidden_at(const struct lp_steady *steady, int64_t wall_ms, int64_
 {
     int64_t passed_ms = monotonic_ms - steady->monotonic_ms;
     int64_t step_ms = wall_ms - steady->wall_ms - passed_ms;
-    int64_t hidden_ms = steady->hidden_ms, most_ms = passed_ms / WORKED_OFF;
+    int64_t hidden_ms = steady->hidden_ms, most_ms = passed_ms / LP_STEADY_WORKED_OFF;
     if (step_ms > STEP_MS || step_ms < -STEP_MS)
         hidden_ms += step_ms;
     if (hidden_ms > 0)

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+enum { LP_STEADY_WORKED_OFF = 8 }; // of so much time, one part makes up for what is hidden
+
 struct lp_steady { // milliseconds; all as at one moment
     int64_t wall_ms, monotonic_ms;
     int64_t hidden_ms; // wall_ms minus the engine's time
