@@ -11,18 +11,7 @@ try() { # FILE OPTIONS...: into $out and $work/out
     rm -rf "$work/out" "$work/undone"
     out=$(lp experiment run "$@" --out "$work/out" 2>&1)
 }
-cat >"$work/one.yaml" <<Y
-name: one
-services:
-  web:
-    image: host
-    command: [busybox, httpd, -f, -p, "80", -h, /www]
-    configs: [{source: page, target: /www/index.html}]
-    ports: ["127.0.0.1:$port:80"]
-    healthcheck: {test: [HTTP, "http://localhost/"], interval: 2s, timeout: 1s, retries: 5}
-configs:
-  page: {content: "page\n"}
-Y
+one_web "$port" >"$work/one.yaml"
 cat >"$work/base.yaml" <<Y
 title: one that can be made to fail
 infrastructure: one.yaml

@@ -42,18 +42,7 @@ like "$(<"$work/out")" "^$work/there/result.json\$" "the path that was written i
 is "$(result .status "$work/there")$(jq -r .status "$work/j.json")" passedcompleted "and there it is"
 [ ! -e "$work/limpet-experiments" ]; ok $? "and no second one"
 
-cat >"$work/one.yaml" <<Y
-name: one
-services:
-  web:
-    image: host
-    command: [busybox, httpd, -f, -p, "80", -h, /www]
-    configs: [{source: page, target: /www/index.html}]
-    ports: ["127.0.0.1:$(free_port):80"]
-    healthcheck: {test: [HTTP, "http://localhost/"], interval: 2s, timeout: 1s, retries: 5}
-configs:
-  page: {content: "page\n"}
-Y
+one_web "$(free_port)" >"$work/one.yaml"
 # Nothing may be put into what is to become the root of a Limpet, before it is one.
 cat >"$work/skipped.yaml" <<Y
 title: the first is skipped

@@ -137,5 +137,19 @@ trap 'exit 1' INT TERM
 [ -x "$LIMPET" ] || { echo "Bail out! $LIMPET is not there: make build"; exit 1; }
 command -v crun >/dev/null || skip_all 'crun is missing'
 
-# A web node in one line of Python; $1: name of the service, $2: replicas, $3: host port
+# A port of this machine that nobody listens on.
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+one_web() { # PORT: the descriptor of an infrastructure "one", a web server published there
+    cat <<Y
+name: one
+services:
+  web:
+    image: host
+    command: [busybox, httpd, -f, -p, "80", -h, /www]
+    configs: [{source: page, target: /www/index.html}]
+    ports: ["127.0.0.1:$1:80"]
+    healthcheck: {test: [HTTP, "http://localhost/"], interval: 2s, timeout: 1s, retries: 5}
+configs:
+  page: {content: "page\n"}
+Y
+}
