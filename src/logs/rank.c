@@ -116,16 +116,6 @@ static int64_t less_burst_most(const struct ranker *ranker, uint16_t state, int6
     return ins - (near < alone ? near : alone) + lp_log_scores_company_most(&ranker->scores, state);
 }
 
-static bool is_near_another(const struct ranker *ranker, size_t i)
-{
-    size_t from = i < LP_LOG_NEAR ? 0 : i - LP_LOG_NEAR;
-    size_t end = ranker->count - i > LP_LOG_NEAR ? i + LP_LOG_NEAR + 1 : ranker->count;
-    for (size_t k = from; k < end; k++)
-        if (k != i && ranker->states[k] == ranker->states[i])
-            return true;
-    return false;
-}
-
 static int64_t less_burst(struct ranker *ranker, size_t i)
 {
     struct known *known = &ranker->known[i % KNOWN];
@@ -133,7 +123,8 @@ static int64_t less_burst(struct ranker *ranker, size_t i)
         int64_t ins = unexpected_again(ranker, i);
         if (ins != LP_LOG_NO_SCORE)
             ins -= lp_log_scores_burst(&ranker->scores, ranker->states[i],
-                                       is_near_another(ranker, i), 2 * LP_LOG_NEAR);
+                                       lp_log_is_near_another(ranker->states, ranker->count, i),
+                                       2 * LP_LOG_NEAR);
         *known = (struct known){.line = ranker->start + i + 1, .bits = ins};
     }
     return known->bits;

@@ -191,6 +191,15 @@ int64_t lp_log_scores_unexpected(const struct lp_log_scores *scores, uint16_t a,
 
 // A line strewn at random has another of its kind within reach with odds of reach * others to all
 // lines; a line that belongs there, as often as the lines of this log that come again.
+bool lp_log_is_near_another(const uint16_t *states, size_t count, size_t at)
+{
+    size_t from = at < LP_LOG_NEAR ? 0 : at - LP_LOG_NEAR;
+    for (size_t i = from; i < count && i <= at + LP_LOG_NEAR; i++)
+        if (i != at && states[i] == states[at])
+            return true;
+    return false;
+}
+
 int64_t lp_log_scores_burst(const struct lp_log_scores *scores, uint16_t b, bool is_near,
                             uint64_t reach)
 {

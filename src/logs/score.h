@@ -86,6 +86,8 @@ int64_t lp_log_scores_unexpected(const struct lp_log_scores *scores, uint16_t a,
 // reach: the lines beside it that were looked at, LP_LOG_NEAR to each side at most.
 int64_t lp_log_scores_burst(const struct lp_log_scores *scores, uint16_t b, bool is_near,
                             uint64_t reach);
+// Does another of the states within LP_LOG_NEAR of `at` equal that one?
+bool lp_log_is_near_another(const uint16_t *states, size_t count, size_t at);
 
 // The place of these neighbours in the cache, theirs and maybe empty; NULL while streaming.
 struct lp_log_scored *lp_log_scores_scored(const struct lp_log_scores *scores, uint16_t a,

@@ -50,15 +50,6 @@ static void past_count(struct lp_log_scores *scores, const struct past *past, si
     lp_log_scores_step(scores, past->states + at + 1 - known, known);
 }
 
-static bool is_near_another(const struct past *past, size_t at)
-{
-    for (size_t i = at < LP_LOG_NEAR ? 0 : at - LP_LOG_NEAR;
-         i < past->count && i <= at + LP_LOG_NEAR; i++)
-        if (i != at && past->states[i] == past->states[at])
-            return true;
-    return false;
-}
-
 // INS of the line at `at`, less its burst, as far as lines are known.
 static int64_t past_ins(const struct lp_log_scores *scores, const struct past *past, size_t at)
 {
@@ -66,7 +57,8 @@ static int64_t past_ins(const struct lp_log_scores *scores, const struct past *p
     size_t ahead = past->count - at - 1;
     uint64_t reach = LP_LOG_NEAR + (ahead < LP_LOG_NEAR ? ahead : LP_LOG_NEAR);
     return lp_log_scores_unexpected(scores, x[-1], x[0], x[1]) -
-           lp_log_scores_burst(scores, x[0], is_near_another(past, at), reach);
+           lp_log_scores_burst(scores, x[0], lp_log_is_near_another(past->states, past->count, at),
+                               reach);
 }
 
 // Another line is known whose state some other line has: is one of them near?
@@ -75,7 +67,7 @@ static void burst_count(struct lp_log_scores *scores, const struct past *past, s
     uint64_t others = lp_log_counts_row(scores->counts, past->states[at]).count;
     bool is_again = others > scores->is_left_out;
     scores->again += is_again;
-    scores->near += is_again && is_near_another(past, at);
+    scores->near += is_again && lp_log_is_near_another(past->states, past->count, at);
 }
 
 // Take a line; count the one W lines ago. What is said of the next one is said again later.
